@@ -1,0 +1,97 @@
+//! The interface of an adapter, and what it says about itself.
+
+use async_trait::async_trait;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Serialize;
+
+use crate::{Outcome, TaskContext};
+
+/// Connects topics to something outside the engine. One instance serves all tasks of its topics at once, so it
+/// holds no state of a single task.
+#[async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    /// What the adapter says about itself: the source of `procos adapters`, of element templates and of docs.
+    fn description(&self) -> AdapterDescription;
+
+    /// Runs one attempt at a task.
+    ///
+    /// Cancellation: the future is dropped where the attempt's lock is lost, its time has run out or the worker
+    /// stops and its drain deadline has passed; nothing of it is reported then.
+    async fn execute(&self, context: TaskContext) -> Outcome;
+
+    /// Whether the adapter can do its work now. An error says what is wrong and what to do.
+    async fn health(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// An adapter's self-description.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterDescription {
+    /// The name that routes and `services` sections of the configuration use.
+    pub name: String,
+    /// One line: what it is for.
+    pub summary: String,
+    /// The topics it serves.
+    pub topics: Vec<TopicDescription>,
+}
+
+/// One topic of an adapter.
+#[derive(Clone, Debug, Serialize)]
+pub struct TopicDescription {
+    /// The topic's name.
+    pub topic: String,
+    /// One line: what a task of this topic does.
+    pub summary: String,
+    /// JSON Schema of the inputs.
+    pub inputs: Schema,
+    /// JSON Schema of the answer.
+    pub answer: Schema,
+    /// The BPMN errors that a task may raise.
+    pub errors: Vec<ErrorCode>,
+}
+
+/// A BPMN error that a topic may raise.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorCode {
+    /// The code, in `UPPER_SNAKE`.
+    pub code: String,
+    /// When it is raised.
+    pub meaning: String,
+}
+
+impl AdapterDescription {
+    /// A description without topics.
+    #[must_use]
+    pub fn new(name: &str, summary: &str) -> Self {
+        Self { name: name.to_owned(), summary: summary.to_owned(), topics: Vec::new() }
+    }
+
+    /// Adds a topic.
+    #[must_use]
+    pub fn topic(mut self, topic: TopicDescription) -> Self {
+        self.topics.push(topic);
+        self
+    }
+}
+
+impl TopicDescription {
+    /// A topic whose inputs and answer have the given types; their documentation becomes the schemas' help.
+    #[must_use]
+    pub fn new<Inputs: JsonSchema, Answer: JsonSchema>(topic: &str, summary: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            summary: summary.to_owned(),
+            inputs: schema_for!(Inputs),
+            answer: schema_for!(Answer),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Adds a BPMN error that a task may raise.
+    #[must_use]
+    pub fn error(mut self, code: &str, meaning: &str) -> Self {
+        self.errors.push(ErrorCode { code: code.to_owned(), meaning: meaning.to_owned() });
+        self
+    }
+}

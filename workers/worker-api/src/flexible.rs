@@ -1,0 +1,65 @@
+//! Reading inputs that a model gives as text.
+
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value as Json;
+
+/// Reads a value that may stand as itself or as text that holds it as JSON: what a person types into an input
+/// parameter of Camunda Modeler always arrives as text, `30` and `{"a": 1}` too. Text that is no JSON, or JSON
+/// of another kind, is taken as the text it is.
+///
+/// For use in `#[serde(deserialize_with = "worker_api::flexible")]`.
+///
+/// # Errors
+/// Where neither the value nor the JSON in it fits `T`; the error speaks of the value as it was given.
+pub fn flexible<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let given = Json::deserialize(deserializer)?;
+    if let Json::String(text) = &given
+        && let Ok(parsed) = serde_json::from_str::<Json>(text)
+        && let Ok(value) = T::deserialize(parsed)
+    {
+        return Ok(value);
+    }
+    T::deserialize(given).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Inputs {
+        #[serde(deserialize_with = "flexible")]
+        headers: BTreeMap<String, String>,
+        #[serde(default, deserialize_with = "flexible")]
+        limit: Option<u32>,
+        #[serde(default, deserialize_with = "flexible")]
+        text: String,
+    }
+
+    #[test]
+    fn text_and_values_are_read_alike() {
+        let typed: Inputs =
+            serde_json::from_value(serde_json::json!({"headers": {"a": "b"}, "limit": 3, "text": "x"})).unwrap();
+        let texts: Inputs =
+            serde_json::from_value(serde_json::json!({"headers": "{\"a\":\"b\"}", "limit": "3", "text": "x"}))
+                .unwrap();
+        assert_eq!(typed.headers, texts.headers);
+        assert_eq!((typed.limit, typed.text), (texts.limit, texts.text));
+    }
+
+    #[test]
+    fn text_that_looks_like_a_number_stays_text_where_text_is_wanted() {
+        let inputs: Inputs =
+            serde_json::from_value(serde_json::json!({"headers": {}, "text": "4711"})).unwrap();
+        assert_eq!(inputs.text, "4711");
+    }
+
+    #[test]
+    fn what_fits_in_no_way_is_an_error() {
+        let inputs: Result<Inputs, _> = serde_json::from_value(serde_json::json!({"headers": "no json"}));
+        assert!(inputs.is_err());
+    }
+}

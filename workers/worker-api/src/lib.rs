@@ -1,0 +1,49 @@
+//! What an adapter sees of ProcOS: the task it is given, the answer it gives, and nothing of the engine.
+//!
+//! An adapter implements [`Adapter`]. The worker hands it a [`TaskContext`] for each external task of a topic
+//! that is routed to it and reports the [`Outcome`] to the engine: an [`Answer`] completes the task, a
+//! [`BpmnError`] is thrown in the process, a [`Failure`] is retried or becomes an incident.
+//!
+//! ```
+//! use worker_api::{Adapter, AdapterDescription, Answer, Outcome, TaskContext, TopicDescription, async_trait};
+//!
+//! /// Greets people.
+//! struct Greeter;
+//!
+//! /// What the task is given.
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Greeting {
+//!     /// Whom to greet.
+//!     name: String,
+//! }
+//!
+//! #[async_trait]
+//! impl Adapter for Greeter {
+//!     fn description(&self) -> AdapterDescription {
+//!         AdapterDescription::new("greeter", "Greets people")
+//!             .topic(TopicDescription::new::<Greeting, serde_json::Value>("greet", "Greets a person by name"))
+//!     }
+//!
+//!     async fn execute(&self, context: TaskContext) -> Outcome {
+//!         let greeting: Greeting = context.inputs()?;
+//!         Ok(Answer::new().with("text", format!("Hello {}", greeting.name)))
+//!     }
+//! }
+//! ```
+
+mod adapter;
+mod context;
+mod flexible;
+mod outcome;
+mod retry;
+mod route;
+mod value;
+
+pub use adapter::{Adapter, AdapterDescription, ErrorCode, TopicDescription};
+pub use async_trait::async_trait;
+pub use context::{Task, TaskContext};
+pub use flexible::flexible;
+pub use outcome::{Answer, BpmnError, Failure, Outcome, Retry, TaskError};
+pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
+pub use route::{Route, Router};
+pub use value::{File, Value, Variables};
