@@ -99,7 +99,7 @@ pub enum SecretError {
     #[error("`{PREFIX}{0}` cannot name a secret: use letters, digits, `-`, `_` and `.`")]
     InvalidName(String),
     /// Nothing has it.
-    #[error("there is no secret `{name}`: set the environment variable {variable} or write the file {}", files(.files))]
+    #[error("there is no secret `{name}`: set the environment variable {variable} or write the file {}", list(.files))]
     Missing {
         /// The secret's name.
         name: String,
@@ -120,7 +120,7 @@ pub enum SecretError {
     },
 }
 
-fn files(files: &[PathBuf]) -> String {
+fn list(files: &[PathBuf]) -> String {
     files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" or ")
 }
 
