@@ -23,6 +23,23 @@ pub fn flexible<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D)
     T::deserialize(given).map_err(D::Error::custom)
 }
 
+/// Reads any value, where text that holds a JSON object or list counts as that object or list. Text that merely
+/// looks like a number or a truth value stays text: `007` is a part number.
+///
+/// For use in `#[serde(deserialize_with = "worker_api::structured")]`.
+///
+/// # Errors
+/// None of its own; those of the source.
+pub fn structured<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+    let given = Json::deserialize(deserializer)?;
+    if let Json::String(text) = &given
+        && let Ok(parsed @ (Json::Object(_) | Json::Array(_))) = serde_json::from_str(text)
+    {
+        return Ok(parsed);
+    }
+    Ok(given)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -55,6 +72,19 @@ mod tests {
         let inputs: Inputs =
             serde_json::from_value(serde_json::json!({"headers": {}, "text": "4711"})).unwrap();
         assert_eq!(inputs.text, "4711");
+    }
+
+    #[test]
+    fn text_that_holds_an_object_or_a_list_is_one_and_other_text_stays() {
+        for (given, read) in [
+            (serde_json::json!("{\"a\": 1}"), serde_json::json!({"a": 1})),
+            (serde_json::json!(" [1] "), serde_json::json!([1])),
+            (serde_json::json!("4711"), serde_json::json!("4711")),
+            (serde_json::json!("{broken"), serde_json::json!("{broken")),
+            (serde_json::json!(7), serde_json::json!(7)),
+        ] {
+            assert_eq!(structured(given).unwrap(), read);
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ mod value;
 pub use adapter::{Adapter, AdapterDescription, ErrorCode, TopicDescription};
 pub use async_trait::async_trait;
 pub use context::{Task, TaskContext};
-pub use flexible::flexible;
+pub use flexible::{flexible, structured};
 pub use outcome::{Answer, BpmnError, Failure, Outcome, Retry, TaskError};
 pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
 pub use route::{Route, Router};

@@ -60,6 +60,9 @@ pub enum TaskError {
 pub struct BpmnError {
     /// The code that a boundary event or event subprocess refers to.
     pub code: String,
+    /// A code that stands for a family of errors, such as `HTTP_4XX`: thrown in place of [`Self::code`] where the
+    /// process catches the general code and not the particular one.
+    pub general_code: Option<String>,
     /// What went wrong, for the catching event's message variable.
     pub message: String,
     /// Values for whoever catches it, written beside the error.
@@ -70,7 +73,14 @@ impl BpmnError {
     /// A business error without variables.
     #[must_use]
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), variables: Variables::new() }
+        Self { code: code.into(), general_code: None, message: message.into(), variables: Variables::new() }
+    }
+
+    /// Sets the general code that is thrown where the process does not catch the particular one.
+    #[must_use]
+    pub fn or(mut self, code: impl Into<String>) -> Self {
+        self.general_code = Some(code.into());
+        self
     }
 
     /// Adds a variable for whoever catches the error.
