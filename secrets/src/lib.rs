@@ -121,7 +121,11 @@ pub enum SecretError {
 }
 
 fn list(files: &[PathBuf]) -> String {
-    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" or ")
+    files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 impl SecretStore {
@@ -129,7 +133,10 @@ impl SecretStore {
     /// environment first, then the directories in order.
     #[must_use]
     pub fn new(env_prefix: impl Into<String>, directories: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { env_prefix: env_prefix.into(), directories: directories.into_iter().collect() }
+        Self {
+            env_prefix: env_prefix.into(),
+            directories: directories.into_iter().collect(),
+        }
     }
 
     /// The secret of a name. `engine-password` is looked for in the environment variable
@@ -143,21 +150,37 @@ impl SecretStore {
         if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
             return Err(SecretError::InvalidName(name.to_owned()));
         }
-        let variable = format!("{}{}", self.env_prefix, name.to_ascii_uppercase().replace(['-', '.'], "_"));
+        let variable = format!(
+            "{}{}",
+            self.env_prefix,
+            name.to_ascii_uppercase().replace(['-', '.'], "_")
+        );
         if let Ok(value) = std::env::var(&variable) {
             return Ok(Secret::new(value));
         }
-        let files: Vec<PathBuf> = self.directories.iter().map(|directory| directory.join(name)).collect();
+        let files: Vec<PathBuf> = self
+            .directories
+            .iter()
+            .map(|directory| directory.join(name))
+            .collect();
         for file in &files {
             match read(file) {
                 Ok(secret) => return Ok(secret),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => {
-                    return Err(SecretError::Unreadable { name: name.to_owned(), file: file.clone(), source });
+                    return Err(SecretError::Unreadable {
+                        name: name.to_owned(),
+                        file: file.clone(),
+                        source,
+                    });
                 }
             }
         }
-        Err(SecretError::Missing { name: name.to_owned(), variable, files })
+        Err(SecretError::Missing {
+            name: name.to_owned(),
+            variable,
+            files,
+        })
     }
 }
 
@@ -190,7 +213,10 @@ mod tests {
     fn a_name_cannot_leave_the_directory() {
         let store = SecretStore::new("PROCOS_SECRET_TEST_", [PathBuf::from("/etc")]);
         for name in ["../etc/passwd", "", ".hidden", "a/b", "a\0b"] {
-            assert!(matches!(store.get(name), Err(SecretError::InvalidName(_))), "{name:?}");
+            assert!(
+                matches!(store.get(name), Err(SecretError::InvalidName(_))),
+                "{name:?}"
+            );
         }
     }
 

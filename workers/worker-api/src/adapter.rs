@@ -64,7 +64,11 @@ impl AdapterDescription {
     /// A description without topics.
     #[must_use]
     pub fn new(name: &str, summary: &str) -> Self {
-        Self { name: name.to_owned(), summary: summary.to_owned(), topics: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            summary: summary.to_owned(),
+            topics: Vec::new(),
+        }
     }
 
     /// Adds a topic.
@@ -91,7 +95,10 @@ impl TopicDescription {
     /// Adds a BPMN error that a task may raise.
     #[must_use]
     pub fn error(mut self, code: &str, meaning: &str) -> Self {
-        self.errors.push(ErrorCode { code: code.to_owned(), meaning: meaning.to_owned() });
+        self.errors.push(ErrorCode {
+            code: code.to_owned(),
+            meaning: meaning.to_owned(),
+        });
         self
     }
 }

@@ -59,8 +59,11 @@ impl TaskContext {
     /// # Errors
     /// A permanent [`Failure`] that names the input which is missing or of the wrong kind.
     pub fn inputs<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let mut inputs: Map<String, Json> =
-            self.variables.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+        let mut inputs: Map<String, Json> = self
+            .variables
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_json()))
+            .collect();
         inputs.extend(self.settings.clone());
         serde_path_to_error::deserialize(Json::Object(inputs)).map_err(|error| {
             let place = match error.path().to_string() {
@@ -93,9 +96,16 @@ mod tests {
 
     fn context(variables: &[(&str, Value)]) -> TaskContext {
         TaskContext {
-            task: Task { activity_id: "fetch".into(), topic: "http_request".into(), ..Task::default() },
+            task: Task {
+                activity_id: "fetch".into(),
+                topic: "http_request".into(),
+                ..Task::default()
+            },
             operation: "http_request".into(),
-            variables: variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
             settings: Map::new(),
             properties: BTreeMap::new(),
             deadline: Instant::now() + Duration::from_secs(1),

@@ -59,10 +59,12 @@ mod tests {
     #[test]
     fn text_and_values_are_read_alike() {
         let typed: Inputs =
-            serde_json::from_value(serde_json::json!({"headers": {"a": "b"}, "limit": 3, "text": "x"})).unwrap();
-        let texts: Inputs =
-            serde_json::from_value(serde_json::json!({"headers": "{\"a\":\"b\"}", "limit": "3", "text": "x"}))
+            serde_json::from_value(serde_json::json!({"headers": {"a": "b"}, "limit": 3, "text": "x"}))
                 .unwrap();
+        let texts: Inputs = serde_json::from_value(
+            serde_json::json!({"headers": "{\"a\":\"b\"}", "limit": "3", "text": "x"}),
+        )
+        .unwrap();
         assert_eq!(typed.headers, texts.headers);
         assert_eq!((typed.limit, typed.text), (texts.limit, texts.text));
     }

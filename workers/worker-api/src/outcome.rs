@@ -73,7 +73,12 @@ impl BpmnError {
     /// A business error without variables.
     #[must_use]
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), general_code: None, message: message.into(), variables: Variables::new() }
+        Self {
+            code: code.into(),
+            general_code: None,
+            message: message.into(),
+            variables: Variables::new(),
+        }
     }
 
     /// Sets the general code that is thrown where the process does not catch the particular one.
@@ -119,13 +124,21 @@ impl Failure {
     /// A failure that is tried again as the task's retry policy says.
     #[must_use]
     pub fn retryable(message: impl Into<String>) -> Self {
-        Self { message: message.into(), details: None, retry: Retry::ByPolicy }
+        Self {
+            message: message.into(),
+            details: None,
+            retry: Retry::ByPolicy,
+        }
     }
 
     /// A failure that trying again cannot mend: an incident at once.
     #[must_use]
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), details: None, retry: Retry::Never }
+        Self {
+            message: message.into(),
+            details: None,
+            retry: Retry::Never,
+        }
     }
 
     /// Adds what is known beyond the message.

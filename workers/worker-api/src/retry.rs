@@ -33,7 +33,9 @@ impl RetryPolicy {
 
 /// Text that is no retry policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no retry policy: write R3/PT1M (three attempts in all, a minute apart) or a list of delays such as PT5S,PT1M,PT10M")]
+#[error(
+    "`{0}` is no retry policy: write R3/PT1M (three attempts in all, a minute apart) or a list of delays such as PT5S,PT1M,PT10M"
+)]
 pub struct InvalidRetryPolicy(String);
 
 impl FromStr for RetryPolicy {
@@ -51,7 +53,11 @@ impl FromStr for RetryPolicy {
                 }
                 vec![delay; attempts - 1]
             }
-            None => text.split(',').map(parse_duration).collect::<Option<Vec<_>>>().ok_or_else(invalid)?,
+            None => text
+                .split(',')
+                .map(parse_duration)
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(invalid)?,
         };
         if delays.len() >= MOST_ATTEMPTS {
             return Err(invalid());
@@ -86,7 +92,9 @@ impl fmt::Display for RetryPolicy {
 
 impl<'de> Deserialize<'de> for RetryPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -130,7 +138,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_remedy() {
-        for text in ["", "R0/PT1S", "R3", "R3/-PT1S", "PT", "three times", "R99999999999/PT1S", "R3/P1Y", ","] {
+        for text in [
+            "",
+            "R0/PT1S",
+            "R3",
+            "R3/-PT1S",
+            "PT",
+            "three times",
+            "R99999999999/PT1S",
+            "R3/P1Y",
+            ",",
+        ] {
             let error = text.parse::<RetryPolicy>().unwrap_err();
             assert!(error.to_string().contains("R3/PT1M"), "{text}");
         }

@@ -1,0 +1,243 @@
+//! The client itself: one connection pool, one address, one login.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::error::ErrorBody;
+use crate::{EngineError, Login};
+
+/// How long a call may take that the engine answers at once.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client of one engine's REST API. Clones share the connections.
+///
+/// Cancellation: dropping a call's future closes its connection. Whether the engine still carries the call out
+/// is unknown then; a pending fetch-and-lock goes on in the engine until its own time is up.
+#[derive(Clone, Debug)]
+pub struct EngineClient {
+    http: Client,
+    base: Arc<Url>,
+}
+
+impl EngineClient {
+    /// A client for the REST API at `url`, such as `http://127.0.0.1:8080/engine-rest`; a named engine is part of
+    /// the address (`…/engine-rest/engine/NAME`). Connects when first used. The environment's proxy settings
+    /// are not followed.
+    ///
+    /// # Errors
+    /// Where the address is no HTTP address, the login holds characters that no header can carry, or TLS
+    /// cannot be set up.
+    pub fn new(url: Url, login: Login) -> Result<Self, EngineError> {
+        let setup = |reason: String| EngineError::Setup {
+            url: url.to_string(),
+            reason,
+        };
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(setup("it is not an http or https address".to_owned()));
+        }
+        // Fails where one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .default_headers(headers(&login).map_err(&setup)?);
+        if url.scheme() == "http" {
+            // Reading the system's certificates costs more than everything else here.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| setup(error.to_string()))?;
+        Ok(Self {
+            http,
+            base: Arc::new(url),
+        })
+    }
+
+    /// The REST API's address.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.base
+    }
+
+    /// The engine's version, such as `7.24.0`. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn version(&self) -> Result<String, EngineError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: String,
+        }
+        Ok(self.get(&["version"]).read::<Version>().await?.version)
+    }
+
+    pub(crate) fn get(&self, path: &[&str]) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &[&str]) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    pub(crate) fn put(&self, path: &[&str]) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    pub(crate) fn delete(&self, path: &[&str]) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    /// A call of the path whose segments these are: each is escaped, so that an id cannot change the path.
+    fn call(&self, method: Method, path: &[&str]) -> Call {
+        let mut url = Url::clone(&self.base);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let path = path.join("/");
+        Call {
+            request: self.http.request(method.clone(), url.clone()),
+            method,
+            url,
+            path,
+            timeout: CALL_TIMEOUT,
+        }
+    }
+}
+
+fn headers(login: &Login) -> Result<HeaderMap, String> {
+    use base64::Engine;
+    let credentials = match login {
+        Login::None => return Ok(HeaderMap::new()),
+        Login::Basic { username, password } => {
+            let pair = format!("{username}:{}", password.expose_secret());
+            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+        }
+        Login::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+    };
+    let mut value = HeaderValue::from_str(&credentials)
+        .map_err(|_| "the login holds characters that a header cannot carry".to_owned())?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+}
+
+/// One call in the making.
+pub(crate) struct Call {
+    request: RequestBuilder,
+    method: Method,
+    url: Url,
+    path: String,
+    timeout: Duration,
+}
+
+impl Call {
+    pub(crate) fn query<T: serde::Serialize + ?Sized>(mut self, parameters: &T) -> Self {
+        self.request = self.request.query(parameters);
+        self
+    }
+
+    pub(crate) fn json<T: serde::Serialize + ?Sized>(mut self, body: &T) -> Self {
+        self.request = self.request.json(body);
+        self
+    }
+
+    pub(crate) fn multipart(mut self, form: reqwest::multipart::Form) -> Self {
+        self.request = self.request.multipart(form);
+        self
+    }
+
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sends it and reads the answer's body as JSON.
+    pub(crate) async fn read<T: DeserializeOwned>(self) -> Result<T, EngineError> {
+        let (url, timeout) = (self.url.clone(), self.timeout);
+        let body = self
+            .send()
+            .await?
+            .bytes()
+            .await
+            .map_err(|source| broken(&url, timeout, source))?;
+        serde_json::from_slice(&body).map_err(|error| EngineError::Unexpected {
+            url: url.to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Sends it and reads the answer's body as bytes.
+    pub(crate) async fn bytes(self) -> Result<bytes::Bytes, EngineError> {
+        let (url, timeout) = (self.url.clone(), self.timeout);
+        self.send()
+            .await?
+            .bytes()
+            .await
+            .map_err(|source| broken(&url, timeout, source))
+    }
+
+    /// Sends it; the answer has no body of interest.
+    pub(crate) async fn done(self) -> Result<(), EngineError> {
+        // Read to its end, so that the connection can be used again.
+        self.bytes().await.map(drop)
+    }
+
+    async fn send(self) -> Result<Response, EngineError> {
+        let Self {
+            request,
+            method,
+            url,
+            path,
+            timeout,
+        } = self;
+        let response = request
+            .timeout(timeout)
+            .send()
+            .await
+            .map_err(|source| broken(&url, timeout, source))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status.is_redirection() {
+            let reason = format!("it redirects (status {status})");
+            return Err(EngineError::Unexpected {
+                url: url.to_string(),
+                reason,
+            });
+        }
+        let text = response.bytes().await.unwrap_or_default();
+        let body: ErrorBody = serde_json::from_slice(&text).unwrap_or_default();
+        let message = body.message.unwrap_or_default();
+        Err(EngineError::Refused {
+            method,
+            path,
+            status,
+            kind: body.kind,
+            message,
+            code: body.code,
+        })
+    }
+}
+
+fn broken(url: &Url, timeout: Duration, source: reqwest::Error) -> EngineError {
+    let url = url.to_string();
+    if source.is_timeout() && !source.is_connect() {
+        EngineError::TimedOut { url, after: timeout }
+    } else {
+        EngineError::Unreachable {
+            url,
+            source: source.without_url(),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What can go wrong between the client and the engine.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+
+/// A call that did not give what it was made for.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No answer: the engine cannot be reached, or the connection broke. Whether it has carried the call out is
+    /// unknown.
+    #[error("the engine at {url} cannot be reached: {cause}", cause = root_cause(.source))]
+    Unreachable {
+        /// The address that was called.
+        url: String,
+        /// What the connection said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No answer in time. Whether the engine has carried the call out is unknown.
+    #[error("the engine at {url} did not answer within {after:?}")]
+    TimedOut {
+        /// The address that was called.
+        url: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The engine's answer is a no.
+    #[error("the engine refused {method} {path} with status {status}{}", explanation(.message))]
+    Refused {
+        /// The HTTP method.
+        method: Method,
+        /// The path below the REST API's address.
+        path: String,
+        /// The HTTP status.
+        status: StatusCode,
+        /// The engine's exception type, where it told one.
+        kind: String,
+        /// What the engine says. For people alone: engines of the family word it differently.
+        message: String,
+        /// The engine's exception code, where it told one (0 is "other").
+        code: Option<i64>,
+    },
+    /// An answer that is not what the REST API promises: something else answers at that address, or a proxy.
+    #[error("{url} does not answer like a Camunda 7 REST API: {reason}; check engine.url")]
+    Unexpected {
+        /// The address that was called.
+        url: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// A value that the engine cannot keep.
+    #[error(transparent)]
+    Unrepresentable(#[from] crate::UnrepresentableValue),
+    /// The client itself cannot be set up.
+    #[error("the client for {url} cannot be set up: {reason}")]
+    Setup {
+        /// The REST API's address.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The body of an error answer: `{type, message, code}`. A 401 and a proxy's errors may have none.
+#[derive(Default, Deserialize)]
+pub(crate) struct ErrorBody {
+    #[serde(rename = "type", default)]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) message: Option<String>,
+    #[serde(default)]
+    pub(crate) code: Option<i64>,
+}
+
+// Codes of `BuiltinExceptionCode`, Camunda 7.24.
+const OPTIMISTIC_LOCKING: i64 = 1;
+const DEADLOCK: i64 = 10_000;
+const COLUMN_SIZE_TOO_SMALL: i64 = 10_002;
+
+impl EngineError {
+    fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    fn has_code(&self, wanted: i64) -> bool {
+        matches!(self, Self::Refused { code: Some(code), .. } if *code == wanted)
+    }
+
+    /// What the call was about is not there (any more).
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.status() == Some(StatusCode::NOT_FOUND)
+    }
+
+    /// The login is missing or wrong.
+    #[must_use]
+    pub fn is_unauthorized(&self) -> bool {
+        self.status() == Some(StatusCode::UNAUTHORIZED)
+    }
+
+    /// The login is right, and may not do this.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.status() == Some(StatusCode::FORBIDDEN)
+    }
+
+    /// The engine holds the call itself to be wrong: a value, a state, or somebody else's lock.
+    #[must_use]
+    pub fn is_bad_request(&self) -> bool {
+        self.status() == Some(StatusCode::BAD_REQUEST)
+    }
+
+    /// Of a report on an external task: the task is locked by another worker, or the lock has run out. The
+    /// engine answers 400 to these and to bad values alike.
+    #[must_use]
+    pub fn is_not_owner(&self) -> bool {
+        self.is_bad_request()
+    }
+
+    /// Another transaction changed the same rows first: the same call again succeeds.
+    #[must_use]
+    pub fn is_optimistic_lock(&self) -> bool {
+        self.has_code(OPTIMISTIC_LOCKING)
+    }
+
+    /// A value is too long for the engine's database: the same call again never succeeds.
+    #[must_use]
+    pub fn is_value_too_long(&self) -> bool {
+        self.has_code(COLUMN_SIZE_TOO_SMALL)
+    }
+
+    /// Nothing (that understands the REST API) answers at the address.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. })
+            || matches!(self.status(), Some(status) if is_gateway_trouble(status))
+    }
+
+    /// The same call may well succeed later, without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.is_unreachable()
+            || self.is_optimistic_lock()
+            || self.has_code(DEADLOCK)
+            || self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// The engine broke at the call, for a reason that it does not tell by a code of its own. The same call
+    /// again may succeed (a database that was away) or not (a listener that always fails).
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.status().is_some_and(|status| status.is_server_error()) && !self.is_transient()
+    }
+
+    /// What the engine says, without the circumstances of the call.
+    #[must_use]
+    pub fn engine_message(&self) -> Option<&str> {
+        match self {
+            Self::Refused { message, .. } if !message.is_empty() => Some(message),
+            _ => None,
+        }
+    }
+}
+
+fn is_gateway_trouble(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+fn explanation(message: &str) -> String {
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    }
+}
+
+/// The innermost cause: `Connection refused` says more than `error sending request`.
+fn root_cause(error: &reqwest::Error) -> String {
+    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    chain.last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: Option<i64>) -> EngineError {
+        EngineError::Refused {
+            method: Method::POST,
+            path: "external-task/1/complete".into(),
+            status: StatusCode::from_u16(status).unwrap(),
+            kind: "ProcessEngineException".into(),
+            message: String::new(),
+            code,
+        }
+    }
+
+    #[test]
+    fn predicates_follow_status_and_code() {
+        assert!(refused(404, None).is_not_found());
+        assert!(refused(400, None).is_not_owner());
+        assert!(refused(500, Some(1)).is_optimistic_lock());
+        assert!(refused(500, Some(10_000)).is_transient());
+        assert!(refused(503, None).is_unreachable());
+        assert!(refused(500, Some(10_002)).is_value_too_long());
+        assert!(!refused(500, Some(10_002)).is_transient());
+        assert!(refused(500, Some(0)).is_internal());
+        assert!(!refused(500, Some(1)).is_internal());
+    }
+}

@@ -1,0 +1,392 @@
+//! External tasks: fetching and locking them, and reporting on them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{EngineClient, EngineError, Variable, Variables, date, encode};
+
+/// How much longer than its long poll a fetch is waited for: the engine answers late when it is busy.
+const POLL_GRACE: Duration = Duration::from_secs(20);
+
+/// A request to fetch and lock external tasks.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FetchRequest {
+    /// Who locks them. Unique for each process start: the engine checks reports against it.
+    pub worker_id: String,
+    /// How many tasks at most, of all topics together.
+    pub max_tasks: usize,
+    /// Whether tasks of a higher priority come first.
+    pub use_priority: bool,
+    /// How long the engine may hold the request while there is nothing to lock; at most 30 minutes. Zero: an
+    /// answer at once.
+    #[serde(
+        rename = "asyncResponseTimeout",
+        serialize_with = "millis",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub long_poll: Duration,
+    /// The topics. A topic's name may stand in it once: of two, the engine ignores the first in silence.
+    pub topics: Vec<FetchTopic>,
+}
+
+/// A topic in a [`FetchRequest`].
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FetchTopic {
+    /// The topic's name.
+    pub topic_name: String,
+    /// How long the tasks are locked, from when the engine locks them.
+    #[serde(serialize_with = "millis")]
+    pub lock_duration: Duration,
+    /// Whether only the variables of the task's own scope come along: its input parameters.
+    pub local_variables: bool,
+    /// Whether the task's extension properties come along.
+    pub include_extension_properties: bool,
+    /// Whether the engine is to deserialise Object values. Never: it would need their classes.
+    pub deserialize_values: bool,
+}
+
+impl FetchTopic {
+    /// A topic whose tasks come with their input parameters and extension properties.
+    #[must_use]
+    pub fn new(topic_name: impl Into<String>, lock_duration: Duration) -> Self {
+        Self {
+            topic_name: topic_name.into(),
+            lock_duration,
+            local_variables: true,
+            include_extension_properties: true,
+            deserialize_values: false,
+        }
+    }
+}
+
+fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// An external task that has been locked for the one who asked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockedTask {
+    /// The task's id: the same for every attempt.
+    pub id: String,
+    /// Its topic.
+    pub topic_name: String,
+    /// Who holds the lock.
+    pub worker_id: String,
+    /// When the lock ends, by the engine's clock.
+    #[serde(default, deserialize_with = "date::optional::deserialize")]
+    pub lock_expiration_time: Option<Timestamp>,
+    /// The id of the model's element.
+    #[serde(default)]
+    pub activity_id: String,
+    /// The id of the activity instance.
+    #[serde(default)]
+    pub activity_instance_id: String,
+    /// The execution in which it stands.
+    #[serde(default)]
+    pub execution_id: String,
+    /// The process instance.
+    #[serde(default)]
+    pub process_instance_id: String,
+    /// The process definition's id.
+    #[serde(default)]
+    pub process_definition_id: String,
+    /// The process definition's key.
+    #[serde(default)]
+    pub process_definition_key: String,
+    /// The instance's business key.
+    #[serde(default)]
+    pub business_key: Option<String>,
+    /// The tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+    /// How many attempts are left; absent until the first failure.
+    #[serde(default)]
+    pub retries: Option<i32>,
+    /// Its priority.
+    #[serde(default)]
+    pub priority: i64,
+    /// The variables asked for.
+    #[serde(default)]
+    pub variables: Variables,
+    /// The element's extension properties.
+    #[serde(default)]
+    pub extension_properties: BTreeMap<String, String>,
+}
+
+/// An external task as the list of them shows it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalTask {
+    /// The task's id.
+    pub id: String,
+    /// Its topic.
+    pub topic_name: String,
+    /// Who locks it or locked it last.
+    #[serde(default)]
+    pub worker_id: Option<String>,
+    /// When the lock ends or ended.
+    #[serde(default, deserialize_with = "date::optional::deserialize")]
+    pub lock_expiration_time: Option<Timestamp>,
+    /// The id of the model's element.
+    #[serde(default)]
+    pub activity_id: String,
+    /// The process instance.
+    #[serde(default)]
+    pub process_instance_id: String,
+    /// The process definition's key.
+    #[serde(default)]
+    pub process_definition_key: String,
+    /// How many attempts are left; absent until the first failure.
+    #[serde(default)]
+    pub retries: Option<i32>,
+    /// The last failure's message.
+    #[serde(default)]
+    pub error_message: Option<String>,
+}
+
+/// The report that a task is done.
+#[derive(Clone, Debug, Default)]
+pub struct Completion {
+    /// Variables for the scopes above: existing ones are overwritten where they stand, others go to the process.
+    pub variables: Variables,
+    /// Variables of the task's own scope, for output parameters to use.
+    pub local_variables: Variables,
+}
+
+/// The report that an attempt has failed.
+#[derive(Clone, Debug)]
+pub struct FailureReport {
+    /// One sentence. The engine keeps 666 characters of it.
+    pub message: String,
+    /// All that is known beyond that.
+    pub details: String,
+    /// How many attempts are left. None left is an incident.
+    pub retries: u32,
+    /// How long the engine is to hold the task back before the next attempt.
+    pub retry_timeout: Duration,
+}
+
+/// The report that an attempt has ended in a business error.
+#[derive(Clone, Debug)]
+pub struct BpmnErrorReport {
+    /// The error's code.
+    pub code: String,
+    /// What went wrong.
+    pub message: String,
+    /// Variables for the scope that catches the error.
+    pub variables: Variables,
+}
+
+impl EngineClient {
+    /// Locks tasks and returns them; with a long poll, waits for the first.
+    ///
+    /// May be repeated; yet tasks that an answer which got lost had brought stay locked: find them by
+    /// [`EngineClient::locked_by`]. At most one of these is to be under way for each worker id.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn fetch_and_lock(&self, request: &FetchRequest) -> Result<Vec<LockedTask>, EngineError> {
+        let patience = request.long_poll + POLL_GRACE;
+        self.post(&["external-task", "fetchAndLock"])
+            .json(request)
+            .timeout(patience)
+            .read()
+            .await
+    }
+
+    /// Reports a task as done. May be repeated: "not found" after an answer that got lost means that it was taken.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone, `is_not_owner` where somebody else has locked it since.
+    pub async fn complete(
+        &self,
+        task_id: &str,
+        worker_id: &str,
+        report: &Completion,
+    ) -> Result<(), EngineError> {
+        let body = serde_json::json!({
+            "workerId": worker_id,
+            "variables": encode(&report.variables)?,
+            "localVariables": encode(&report.local_variables)?,
+        });
+        self.post(&["external-task", task_id, "complete"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// Reports that an attempt has failed. May be repeated: the same report overwrites itself.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone, `is_not_owner` where somebody else has locked it since.
+    pub async fn fail(
+        &self,
+        task_id: &str,
+        worker_id: &str,
+        report: &FailureReport,
+    ) -> Result<(), EngineError> {
+        let body = serde_json::json!({
+            "workerId": worker_id,
+            "errorMessage": report.message,
+            "errorDetails": report.details,
+            "retries": report.retries,
+            "retryTimeout": u64::try_from(report.retry_timeout.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.post(&["external-task", task_id, "failure"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// Throws a BPMN error at the task. May be repeated: "not found" after an answer that got lost means that it
+    /// was taken. An engine without `enableExceptionsAfterUnhandledBpmnError` ends the execution in silence where
+    /// nothing catches the code.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone, `is_not_owner` where somebody else has locked it since,
+    /// `is_internal` where nothing catches the code and the engine enables exceptions for that.
+    pub async fn throw_bpmn_error(
+        &self,
+        task_id: &str,
+        worker_id: &str,
+        report: &BpmnErrorReport,
+    ) -> Result<(), EngineError> {
+        let body = serde_json::json!({
+            "workerId": worker_id,
+            "errorCode": report.code,
+            "errorMessage": report.message,
+            "variables": encode(&report.variables)?,
+        });
+        self.post(&["external-task", task_id, "bpmnError"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// Sets the lock's end to this long from now. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone, `is_not_owner` where the lock has run out or is another's.
+    pub async fn extend_lock(&self, task_id: &str, worker_id: &str, by: Duration) -> Result<(), EngineError> {
+        let body = serde_json::json!({
+            "workerId": worker_id,
+            "newDuration": u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.post(&["external-task", task_id, "extendLock"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// Takes a task's lock away, whoever holds it: the engine does not check. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone.
+    pub async fn unlock(&self, task_id: &str) -> Result<(), EngineError> {
+        self.post(&["external-task", task_id, "unlock"]).done().await
+    }
+
+    /// The tasks that a worker has locked now. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn locked_by(&self, worker_id: &str) -> Result<Vec<ExternalTask>, EngineError> {
+        self.get(&["external-task"])
+            .query(&[("workerId", worker_id), ("locked", "true")])
+            .read()
+            .await
+    }
+
+    /// The external tasks of an instance. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn external_tasks(&self, process_instance_id: &str) -> Result<Vec<ExternalTask>, EngineError> {
+        self.get(&["external-task"])
+            .query(&[("processInstanceId", process_instance_id)])
+            .read()
+            .await
+    }
+
+    /// How many tasks of a topic wait for a worker: not locked, with attempts left. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn backlog(&self, topic: &str) -> Result<u64, EngineError> {
+        #[derive(Deserialize)]
+        struct Count {
+            count: u64,
+        }
+        let query = [
+            ("topicName", topic),
+            ("notLocked", "true"),
+            ("withRetriesLeft", "true"),
+        ];
+        let count: Count = self.get(&["external-task", "count"]).query(&query).read().await?;
+        Ok(count.count)
+    }
+
+    /// Gives a task a number of attempts left; more than none resolves its incident. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone.
+    pub async fn set_external_task_retries(&self, task_id: &str, retries: u32) -> Result<(), EngineError> {
+        let body = serde_json::json!({ "retries": retries });
+        self.put(&["external-task", task_id, "retries"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// The details of a task's last failure. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone.
+    pub async fn error_details(&self, task_id: &str) -> Result<String, EngineError> {
+        let bytes = self
+            .get(&["external-task", task_id, "errorDetails"])
+            .bytes()
+            .await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A file or bytes variable's content: from the scope of the execution, else from its process instance. May
+    /// be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where neither has it.
+    pub async fn variable_data(
+        &self,
+        execution_id: &str,
+        process_instance_id: &str,
+        name: &str,
+    ) -> Result<Bytes, EngineError> {
+        let local = self
+            .get(&["execution", execution_id, "localVariables", name, "data"])
+            .bytes()
+            .await;
+        match local {
+            Err(error) if error.is_not_found() => {
+                self.get(&["process-instance", process_instance_id, "variables", name, "data"])
+                    .bytes()
+                    .await
+            }
+            answer => answer,
+        }
+    }
+}
+
+impl LockedTask {
+    /// Whether a variable is a file whose content has still to be read.
+    #[must_use]
+    pub fn lacks_content(variable: &Variable) -> bool {
+        matches!(variable, Variable::File { content: None, .. })
+    }
+}

@@ -1,0 +1,110 @@
+//! Process instances while they run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EngineClient, EngineError, Variables, encode};
+
+/// A running process instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessInstance {
+    /// Its id.
+    pub id: String,
+    /// Its definition's id.
+    pub definition_id: String,
+    /// Its definition's key, where the engine tells it (Camunda from 7.19).
+    #[serde(default)]
+    pub definition_key: Option<String>,
+    /// Its business key.
+    #[serde(default)]
+    pub business_key: Option<String>,
+    /// Its tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+    /// Whether it has ended, in the answer to its start.
+    #[serde(default)]
+    pub ended: bool,
+    /// Whether it is suspended.
+    #[serde(default)]
+    pub suspended: bool,
+}
+
+/// Which running instances are meant: all that match every field that is set.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceQuery<'a> {
+    /// Of this definition key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_definition_key: Option<&'a str>,
+    /// With this business key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub business_key: Option<&'a str>,
+    /// The instance that called this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_process_instance: Option<&'a str>,
+    /// Of this tenant.
+    #[serde(rename = "tenantIdIn", skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<&'a str>,
+}
+
+impl EngineClient {
+    /// Starts an instance of the latest version of a definition. Not to be repeated blindly: an answer that got
+    /// lost may belong to an instance that has started.
+    ///
+    /// # Errors
+    /// `is_not_found` where no definition has the key.
+    pub async fn start_instance(
+        &self,
+        key: &str,
+        tenant_id: Option<&str>,
+        business_key: Option<&str>,
+        variables: &Variables,
+    ) -> Result<ProcessInstance, EngineError> {
+        let body = serde_json::json!({ "businessKey": business_key, "variables": encode(variables)? });
+        let call = match tenant_id {
+            None => self.post(&["process-definition", "key", key, "start"]),
+            Some(tenant) => self.post(&["process-definition", "key", key, "tenant-id", tenant, "start"]),
+        };
+        call.json(&body).read().await
+    }
+
+    /// The running instances that match, newest definitions first. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn instances(&self, query: &InstanceQuery<'_>) -> Result<Vec<ProcessInstance>, EngineError> {
+        self.get(&["process-instance"]).query(query).read().await
+    }
+
+    /// Cancels a running instance. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where no such instance runs.
+    pub async fn cancel_instance(&self, id: &str) -> Result<(), EngineError> {
+        self.delete(&["process-instance", id]).done().await
+    }
+
+    /// Sets variables of a running instance. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn set_variables(&self, instance_id: &str, variables: &Variables) -> Result<(), EngineError> {
+        let body = serde_json::json!({ "modifications": encode(variables)? });
+        self.post(&["process-instance", instance_id, "variables"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// The variables of a running instance. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where no such instance runs.
+    pub async fn variables(&self, instance_id: &str) -> Result<Variables, EngineError> {
+        let query = [("deserializeValues", "false")];
+        self.get(&["process-instance", instance_id, "variables"])
+            .query(&query)
+            .read()
+            .await
+    }
+}

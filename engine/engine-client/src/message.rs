@@ -1,0 +1,112 @@
+//! Messages and signals.
+
+use serde::Deserialize;
+
+use crate::{EngineClient, EngineError, Variables, encode};
+
+/// A message to be correlated.
+#[derive(Clone, Debug, Default)]
+pub struct MessageCorrelation<'a> {
+    /// The message's name.
+    pub name: &'a str,
+    /// Only with instances of this business key; for a message start, the key of the new instance.
+    pub business_key: Option<&'a str>,
+    /// Only with this tenant.
+    pub tenant_id: Option<&'a str>,
+    /// Variables for the process instance that is hit.
+    pub variables: Variables,
+    /// Variables for the scope that the message opens alone, such as the event subprocess it starts.
+    pub scope_variables: Variables,
+    /// Whether more than one match is welcome; else it is an error.
+    pub all: bool,
+}
+
+/// What a message hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorrelationHit {
+    /// A waiting execution of this process instance.
+    Waiting {
+        /// The process instance's id.
+        process_instance_id: String,
+    },
+    /// A message start: this instance was started.
+    Started {
+        /// The new process instance's id.
+        process_instance_id: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hit {
+    execution: Option<HitExecution>,
+    process_instance: Option<HitInstance>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HitExecution {
+    process_instance_id: String,
+}
+
+#[derive(Deserialize)]
+struct HitInstance {
+    id: String,
+}
+
+impl EngineClient {
+    /// Correlates a message and says what it hit. Not to be repeated blindly: an answer that got lost may belong
+    /// to a message that was taken.
+    ///
+    /// # Errors
+    /// `is_bad_request` where nothing waits for it, or more than one thing does and `all` is not set.
+    pub async fn correlate(
+        &self,
+        message: &MessageCorrelation<'_>,
+    ) -> Result<Vec<CorrelationHit>, EngineError> {
+        let mut body = serde_json::json!({
+            "messageName": message.name,
+            "businessKey": message.business_key,
+            "tenantId": message.tenant_id,
+            "processVariables": encode(&message.variables)?,
+            "resultEnabled": true,
+            "all": message.all,
+        });
+        if !message.scope_variables.is_empty() {
+            body["processVariablesToTriggeredScope"] = serde_json::json!(encode(&message.scope_variables)?);
+        }
+        let hits: Vec<Hit> = self.post(&["message"]).json(&body).read().await?;
+        Ok(hits.into_iter().filter_map(|hit| hit.what()).collect())
+    }
+
+    /// Throws a signal at everything that waits for it. Not to be repeated blindly.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`]. A signal that nothing waits for is no error.
+    pub async fn signal(
+        &self,
+        name: &str,
+        tenant_id: Option<&str>,
+        variables: &Variables,
+    ) -> Result<(), EngineError> {
+        let mut body = serde_json::json!({ "name": name, "variables": encode(variables)? });
+        if let Some(tenant) = tenant_id {
+            body["tenantId"] = tenant.into();
+        }
+        self.post(&["signal"]).json(&body).done().await
+    }
+}
+
+impl Hit {
+    fn what(self) -> Option<CorrelationHit> {
+        match (self.execution, self.process_instance) {
+            (Some(execution), _) => Some(CorrelationHit::Waiting {
+                process_instance_id: execution.process_instance_id,
+            }),
+            (None, Some(instance)) => Some(CorrelationHit::Started {
+                process_instance_id: instance.id,
+            }),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Incidents, jobs, and what waits for events.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::{EngineClient, EngineError, date};
+
+/// An open incident: something stands still until somebody looks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Incident {
+    /// Its id.
+    pub id: String,
+    /// `failedExternalTask`, `failedJob`, or a kind of a model's own.
+    pub incident_type: String,
+    /// When it arose.
+    #[serde(default, deserialize_with = "date::optional::deserialize")]
+    pub incident_timestamp: Option<Timestamp>,
+    /// The message of the last failure.
+    #[serde(default)]
+    pub incident_message: Option<String>,
+    /// The process instance.
+    #[serde(default)]
+    pub process_instance_id: Option<String>,
+    /// The definition's id.
+    #[serde(default)]
+    pub process_definition_id: Option<String>,
+    /// The element that failed.
+    #[serde(default)]
+    pub failed_activity_id: Option<String>,
+    /// The element at which the instance stands.
+    #[serde(default)]
+    pub activity_id: Option<String>,
+    /// The external task or job.
+    #[serde(default)]
+    pub configuration: Option<String>,
+    /// The incident that this one mirrors in a calling instance: itself, where it is the cause.
+    #[serde(default)]
+    pub root_cause_incident_id: Option<String>,
+    /// The tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+}
+
+/// A job: a timer or an asynchronous continuation.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// Its id.
+    pub id: String,
+    /// How many attempts are left.
+    pub retries: i32,
+    /// The element that failed.
+    #[serde(default)]
+    pub failed_activity_id: Option<String>,
+    /// The last failure's message.
+    #[serde(default)]
+    pub exception_message: Option<String>,
+}
+
+/// Something that waits for a message or a signal.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventSubscription {
+    /// `message`, `signal`, …
+    pub event_type: String,
+    /// The name of the message or signal.
+    #[serde(default)]
+    pub event_name: Option<String>,
+    /// The waiting instance; absent for a start event.
+    #[serde(default)]
+    pub process_instance_id: Option<String>,
+    /// The waiting element.
+    #[serde(default)]
+    pub activity_id: Option<String>,
+    /// The tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+}
+
+impl EngineClient {
+    /// The open incidents, newest first; of one instance where one is given. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn incidents(&self, process_instance_id: Option<&str>) -> Result<Vec<Incident>, EngineError> {
+        let mut query = vec![("sortBy", "incidentTimestamp"), ("sortOrder", "desc")];
+        query.extend(process_instance_id.map(|id| ("processInstanceId", id)));
+        self.get(&["incident"]).query(&query).read().await
+    }
+
+    /// The jobs of an instance. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn jobs(&self, process_instance_id: &str) -> Result<Vec<Job>, EngineError> {
+        self.get(&["job"])
+            .query(&[("processInstanceId", process_instance_id)])
+            .read()
+            .await
+    }
+
+    /// Gives a job a number of attempts left; more than none resolves its incident. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where the job is gone.
+    pub async fn set_job_retries(&self, job_id: &str, retries: u32) -> Result<(), EngineError> {
+        self.put(&["job", job_id, "retries"])
+            .json(&serde_json::json!({ "retries": retries }))
+            .done()
+            .await
+    }
+
+    /// What waits for an event of a kind (`message`, `signal`) and name. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn event_subscriptions(
+        &self,
+        event_type: &str,
+        event_name: &str,
+    ) -> Result<Vec<EventSubscription>, EngineError> {
+        let query = [("eventType", event_type), ("eventName", event_name)];
+        self.get(&["event-subscription"]).query(&query).read().await
+    }
+}
