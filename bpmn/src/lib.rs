@@ -1,0 +1,16 @@
+//! Reads BPMN 2.0: processes, topics, error catchers, with positions.
+//!
+//! [`read`] is pure: bytes in, a [`Model`] and findings out. It is as liberal as it can be, since it also reads
+//! what other vendors' tools have deployed: whatever is well-formed XML with `definitions` at its root gives a
+//! model, with its errors beside it.
+
+mod catches;
+pub mod codes;
+mod model;
+mod read;
+mod xml;
+
+pub use codes::Code;
+pub use model::{ErrorDefinition, Event, FlowNode, Kind, Message, Model, Process, Property, Topic, TopicUse};
+pub use read::read;
+pub use xml::{MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS};

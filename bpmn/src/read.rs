@@ -1,0 +1,299 @@
+use std::collections::HashMap;
+
+use diagnostics::{Diagnostic, LineIndex, Related};
+
+use crate::codes;
+use crate::model::{ErrorDefinition, Event, FlowNode, Kind, Message, Model, Process, Property, Topic};
+use crate::xml::{self, Element, Namespace};
+
+/// Reads a BPMN 2.0 file. `file` is what findings call it.
+///
+/// There is a model wherever the file is well-formed XML within the limits and has BPMN's `definitions` at its
+/// root; findings may be there beside it. Never panics, whatever the bytes.
+pub fn read(file: &str, bytes: &[u8]) -> (Option<Model>, Vec<Diagnostic>) {
+    let mut findings = Vec::new();
+    let model = read_into(file, bytes, &mut findings)
+        .map_err(|fatal| findings.push(*fatal))
+        .ok();
+    (model, findings)
+}
+
+fn read_into(file: &str, bytes: &[u8], findings: &mut Vec<Diagnostic>) -> Result<Model, Box<Diagnostic>> {
+    let text = xml::decode(file, bytes)?;
+    let lines = LineIndex::new(text);
+    let document = xml::parse(file, text, &lines, findings)?;
+    let root = &document.root;
+    if !root.is(Namespace::Bpmn, "definitions") {
+        let message = match document.namespace.as_str() {
+            "" => format!("the root element is `{}`, not BPMN's `definitions`", root.name),
+            uri => format!(
+                "the root element is `{}` of {uri}, not BPMN's `definitions`",
+                root.name
+            ),
+        };
+        return Err(codes::NOT_BPMN
+            .error(file, lines.range(root.tag.clone()), message)
+            .into());
+    }
+    let reader = Reader::new(&lines, root);
+    let processes = root
+        .children(Namespace::Bpmn, "process")
+        .map(|it| reader.process(it))
+        .collect();
+    check(file, root, &lines, findings);
+    Ok(Model {
+        processes,
+        errors: reader.errors,
+        messages: reader.messages,
+    })
+}
+
+/// What the engine would refuse, or skip in silence.
+fn check(file: &str, root: &Element<'_>, lines: &LineIndex<'_>, findings: &mut Vec<Diagnostic>) {
+    let range = |element: &Element<'_>| lines.range(element.tag.clone());
+    let processes: Vec<_> = root.children(Namespace::Bpmn, "process").collect();
+    if let Some((first, others)) = processes.split_first() {
+        if !processes.iter().any(|it| is_executable(it)) {
+            let message = match first.value("id") {
+                Some(id) if others.is_empty() => format!("the process `{id}` is not executable"),
+                _ => "no process in the file is executable".into(),
+            };
+            let finding = codes::NO_EXECUTABLE_PROCESS.error(file, range(first), message);
+            findings.push(others.iter().fold(finding, |finding, other| {
+                let message = "nor is this one executable".into();
+                finding.related(Related {
+                    message,
+                    file: file.into(),
+                    range: Some(range(other)),
+                })
+            }));
+        }
+    } else {
+        findings.push(codes::NO_PROCESS.error(file, range(root), "the file has no process".into()));
+    }
+    for process in processes {
+        let id = process.value("id").filter(|id| !id.is_empty());
+        if id.is_none() {
+            findings.push(codes::MISSING_PROCESS_ID.error(
+                file,
+                range(process),
+                "the process has no id".into(),
+            ));
+        }
+        if !is_executable(process) {
+            continue;
+        }
+        let name = id.map_or_else(|| "the process".into(), |id| format!("the process `{id}`"));
+        let attribute = process.attribute(Namespace::Camunda, "historyTimeToLive");
+        match attribute.filter(|it| !it.value.is_empty()) {
+            None => {
+                let message = format!("{name} does not say how long to keep its history");
+                findings.push(codes::MISSING_HISTORY_TIME_TO_LIVE.error(file, range(process), message));
+            }
+            Some(it) if !is_days(&it.value) => {
+                let message = format!(
+                    "the history time to live of {name} is not in days: `{}`",
+                    it.value
+                );
+                let place = lines.range(it.range.clone());
+                findings.push(codes::INVALID_HISTORY_TIME_TO_LIVE.error(file, place, message));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// As `BpmnParse.parseProcessDefinitions` reads it for a new deployment: absent means no.
+fn is_executable(process: &Element<'_>) -> bool {
+    process
+        .value("isExecutable")
+        .is_some_and(|it| it.trim().eq_ignore_ascii_case("true"))
+}
+
+/// As `ParseUtil.parseHistoryTimeToLive` reads it: `P30D` or a number of days, not negative.
+fn is_days(value: &str) -> bool {
+    let digits = value
+        .strip_prefix('P')
+        .and_then(|it| it.strip_suffix('D'))
+        .unwrap_or(value);
+    digits.parse::<i32>().is_ok_and(|days| days >= 0) && !(digits != value && digits.starts_with('+'))
+}
+
+struct Reader<'l> {
+    lines: &'l LineIndex<'l>,
+    errors: Vec<ErrorDefinition>,
+    messages: Vec<Message>,
+    /// Error codes by error id: the last of two equal ids counts, as in the engine.
+    codes: HashMap<String, Option<String>>,
+    /// Message names by message id.
+    names: HashMap<String, Option<String>>,
+}
+
+impl<'l> Reader<'l> {
+    fn new(lines: &'l LineIndex<'l>, root: &Element<'_>) -> Self {
+        let owned = |element: &Element<'_>, name| element.value(name).map(str::to_owned);
+        let errors: Vec<_> = root
+            .children(Namespace::Bpmn, "error")
+            .map(|it| ErrorDefinition {
+                id: owned(it, "id").unwrap_or_default(),
+                name: owned(it, "name"),
+                code: owned(it, "errorCode"),
+                range: lines.range(it.tag.clone()),
+            })
+            .collect();
+        let messages: Vec<_> = root
+            .children(Namespace::Bpmn, "message")
+            .map(|it| Message {
+                id: owned(it, "id").unwrap_or_default(),
+                name: owned(it, "name"),
+                range: lines.range(it.tag.clone()),
+            })
+            .collect();
+        Self {
+            lines,
+            codes: errors.iter().map(|it| (it.id.clone(), it.code.clone())).collect(),
+            names: messages
+                .iter()
+                .map(|it| (it.id.clone(), it.name.clone()))
+                .collect(),
+            errors,
+            messages,
+        }
+    }
+
+    fn process(&self, element: &Element<'_>) -> Process {
+        let mut nodes = Vec::new();
+        self.scope(element, None, &mut nodes);
+        Process {
+            id: element.value("id").unwrap_or_default().to_owned(),
+            name: element.value("name").map(str::to_owned),
+            executable: is_executable(element),
+            range: self.lines.range(element.tag.clone()),
+            nodes,
+        }
+    }
+
+    fn scope(&self, scope: &Element<'_>, parent: Option<usize>, nodes: &mut Vec<FlowNode>) {
+        for element in scope.children.iter().filter(|it| it.namespace == Namespace::Bpmn) {
+            let Some(kind) = kind(element) else { continue };
+            let is_scope = matches!(
+                kind,
+                Kind::SubProcess { .. } | Kind::Transaction | Kind::AdHocSubProcess
+            );
+            nodes.push(FlowNode {
+                kind,
+                id: element.value("id").unwrap_or_default().to_owned(),
+                name: element.value("name").map(str::to_owned),
+                parent,
+                range: self.lines.range(element.tag.clone()),
+                topic: self.topic(element),
+                properties: self.properties(element),
+                events: element.children.iter().filter_map(|it| self.event(it)).collect(),
+            });
+            if is_scope {
+                self.scope(element, Some(nodes.len() - 1), nodes);
+            }
+        }
+    }
+
+    /// Where the engine looks for external tasks (`BpmnParse.parseServiceTaskLike` and its callers): on the task,
+    /// and for throwing message events on their definition.
+    fn topic(&self, element: &Element<'_>) -> Option<Topic> {
+        let work = match element.name {
+            "serviceTask" | "sendTask" | "businessRuleTask" => element,
+            "intermediateThrowEvent" | "endEvent" => element
+                .children(Namespace::Bpmn, "messageEventDefinition")
+                .next()?,
+            _ => return None,
+        };
+        let kind = work.attribute(Namespace::Camunda, "type")?;
+        let topic = work.attribute(Namespace::Camunda, "topic")?;
+        kind.value.eq_ignore_ascii_case("external").then(|| Topic {
+            name: topic.value.clone().into_owned(),
+            range: self.lines.range(topic.range.clone()),
+        })
+    }
+
+    fn properties(&self, element: &Element<'_>) -> Vec<Property> {
+        element
+            .children(Namespace::Bpmn, "extensionElements")
+            .flat_map(|it| it.children(Namespace::Camunda, "properties"))
+            .flat_map(|it| it.children(Namespace::Camunda, "property"))
+            .filter_map(|it| {
+                Some(Property {
+                    name: it.value("name")?.to_owned(),
+                    value: it.value("value").unwrap_or_default().to_owned(),
+                    range: self.lines.range(it.tag.clone()),
+                })
+            })
+            .collect()
+    }
+
+    fn event(&self, definition: &Element<'_>) -> Option<Event> {
+        if definition.namespace != Namespace::Bpmn {
+            return None;
+        }
+        Some(match definition.name {
+            "errorEventDefinition" => Event::Error {
+                code: definition
+                    .value("errorRef")
+                    .and_then(|id| match self.codes.get(id) {
+                        Some(code) => code.clone(),
+                        None => Some(id.to_owned()),
+                    }),
+            },
+            "messageEventDefinition" => Event::Message {
+                name: definition.value("messageRef").and_then(|reference| {
+                    // A qualified name: its prefix stands for the file's own target namespace.
+                    let id = reference.rsplit(':').next().unwrap_or(reference);
+                    self.names.get(id).cloned().flatten()
+                }),
+            },
+            "signalEventDefinition" => Event::Signal,
+            "timerEventDefinition" => Event::Timer,
+            "escalationEventDefinition" => Event::Escalation,
+            "compensateEventDefinition" => Event::Compensation,
+            "conditionalEventDefinition" => Event::Conditional,
+            "cancelEventDefinition" => Event::Cancel,
+            "linkEventDefinition" => Event::Link,
+            "terminateEventDefinition" => Event::Terminate,
+            _ => return None,
+        })
+    }
+}
+
+fn kind(element: &Element<'_>) -> Option<Kind> {
+    Some(match element.name {
+        "startEvent" => Kind::StartEvent,
+        "endEvent" => Kind::EndEvent,
+        "intermediateCatchEvent" => Kind::IntermediateCatchEvent,
+        "intermediateThrowEvent" => Kind::IntermediateThrowEvent,
+        "boundaryEvent" => Kind::BoundaryEvent {
+            attached_to: element.value("attachedToRef").unwrap_or_default().to_owned(),
+        },
+        "task" => Kind::Task,
+        "serviceTask" => Kind::ServiceTask,
+        "sendTask" => Kind::SendTask,
+        "receiveTask" => Kind::ReceiveTask,
+        "userTask" => Kind::UserTask,
+        "manualTask" => Kind::ManualTask,
+        "businessRuleTask" => Kind::BusinessRuleTask,
+        "scriptTask" => Kind::ScriptTask,
+        "callActivity" => Kind::CallActivity {
+            called_element: element.value("calledElement").map(str::to_owned),
+        },
+        "subProcess" => Kind::SubProcess {
+            by_event: element
+                .value("triggeredByEvent")
+                .is_some_and(|it| it.trim() == "true"),
+        },
+        "transaction" => Kind::Transaction,
+        "adHocSubProcess" => Kind::AdHocSubProcess,
+        "exclusiveGateway" => Kind::ExclusiveGateway,
+        "inclusiveGateway" => Kind::InclusiveGateway,
+        "parallelGateway" => Kind::ParallelGateway,
+        "eventBasedGateway" => Kind::EventBasedGateway,
+        "complexGateway" => Kind::ComplexGateway,
+        _ => return None,
+    })
+}
