@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -80,6 +81,33 @@ impl EngineClient {
             version: String,
         }
         Ok(self.get(&["version"]).read::<Version>().await?.version)
+    }
+
+    /// The time by the clock of the machine that answers, in whole seconds; absent where it does not tell. May
+    /// be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn server_time(&self) -> Result<Option<Timestamp>, EngineError> {
+        let response = self.get(&["version"]).send().await?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        Ok(date
+            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+            .map(|date| date.timestamp()))
+    }
+
+    /// Whether the engine evaluates expressions that stand in a query: anybody who may ask could then run code
+    /// in it. Asks a query whose expression does nothing. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn evaluates_queries(&self) -> Result<bool, EngineError> {
+        let query = serde_json::json!({ "assigneeExpression": "${1 == 1 ? 'procos' : ''}" });
+        match self.post(&["task", "count"]).json(&query).done().await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_bad_request() || error.is_forbidden() || error.is_internal() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn get(&self, path: &[&str]) -> Call {

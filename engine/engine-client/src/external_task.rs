@@ -137,6 +137,12 @@ pub struct ExternalTask {
     /// The id of the model's element.
     #[serde(default)]
     pub activity_id: String,
+    /// The id of the activity instance.
+    #[serde(default)]
+    pub activity_instance_id: String,
+    /// The execution in which it stands.
+    #[serde(default)]
+    pub execution_id: String,
     /// The process instance.
     #[serde(default)]
     pub process_instance_id: String,

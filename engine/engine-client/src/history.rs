@@ -67,12 +67,37 @@ pub struct InstanceRecord {
     pub tenant_id: Option<String>,
 }
 
+/// Which instances of the history are meant: all that match every field that is set, the latest started first.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordQuery<'a> {
+    /// Of this definition key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_definition_key: Option<&'a str>,
+    /// Of this tenant.
+    #[serde(rename = "tenantIdIn", skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<&'a str>,
+    /// Called by this instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub super_process_instance_id: Option<&'a str>,
+    /// Only such as run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
+    /// How many of them are passed over.
+    pub first_result: usize,
+    /// How many are answered at most.
+    pub max_results: usize,
+}
+
 /// A step: one visit of an instance to an element.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivityRecord {
     /// The activity instance's id.
     pub id: String,
+    /// The activity instance of the scope around it: of the process or of a subprocess.
+    #[serde(default)]
+    pub parent_activity_instance_id: Option<String>,
     /// The element's id.
     pub activity_id: String,
     /// The element's name.
@@ -189,6 +214,33 @@ impl EngineClient {
             .await
     }
 
+    /// The instances that match, the latest started first. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn find_instance_records(
+        &self,
+        query: &RecordQuery<'_>,
+    ) -> Result<Vec<InstanceRecord>, EngineError> {
+        self.get(&["history", "process-instance"])
+            .query(&[("sortBy", "startTime"), ("sortOrder", "desc")])
+            .query(query)
+            .read()
+            .await
+    }
+
+    /// The steps at which an instance stands. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn current_activities(&self, instance_id: &str) -> Result<Vec<ActivityRecord>, EngineError> {
+        let query = [("processInstanceId", instance_id), ("unfinished", "true")];
+        self.get(&["history", "activity-instance"])
+            .query(&query)
+            .read()
+            .await
+    }
+
     /// The steps of an instance in the order in which they began. May be repeated.
     ///
     /// # Errors
@@ -198,6 +250,22 @@ impl EngineClient {
             ("processInstanceId", instance_id),
             ("sortBy", "occurrence"),
             ("sortOrder", "asc"),
+        ];
+        self.get(&["history", "activity-instance"])
+            .query(&query)
+            .read()
+            .await
+    }
+
+    /// The call activities of a running instance that wait for what they called. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn open_call_activities(&self, instance_id: &str) -> Result<Vec<ActivityRecord>, EngineError> {
+        let query = [
+            ("processInstanceId", instance_id),
+            ("activityType", "callActivity"),
+            ("unfinished", "true"),
         ];
         self.get(&["history", "activity-instance"])
             .query(&query)

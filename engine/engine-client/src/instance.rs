@@ -47,6 +47,25 @@ pub struct InstanceQuery<'a> {
     pub tenant_id: Option<&'a str>,
 }
 
+/// One move in a modification of an instance.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum TokenMove<'a> {
+    /// Takes a token away from a step.
+    Cancel {
+        /// The id of the activity instance.
+        activity_instance_id: &'a str,
+    },
+    /// Begins a step, with its input parameters.
+    #[serde(rename = "startBeforeActivity")]
+    Start {
+        /// The element's id.
+        activity_id: &'a str,
+        /// The activity instance of the scope in which it is to begin: of the process or of a subprocess.
+        ancestor_activity_instance_id: &'a str,
+    },
+}
+
 impl EngineClient {
     /// Starts an instance of the latest version of a definition. Not to be repeated blindly: an answer that got
     /// lost may belong to an instance that has started.
@@ -76,6 +95,14 @@ impl EngineClient {
         self.get(&["process-instance"]).query(query).read().await
     }
 
+    /// A running instance. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where no such instance runs.
+    pub async fn instance(&self, id: &str) -> Result<ProcessInstance, EngineError> {
+        self.get(&["process-instance", id]).read().await
+    }
+
     /// Cancels a running instance. May be repeated.
     ///
     /// # Errors
@@ -91,6 +118,53 @@ impl EngineClient {
     pub async fn set_variables(&self, instance_id: &str, variables: &Variables) -> Result<(), EngineError> {
         let body = serde_json::json!({ "modifications": encode(variables)? });
         self.post(&["process-instance", instance_id, "variables"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// Sets variables of one execution's own scope, such as the input parameters of a task. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn set_local_variables(
+        &self,
+        execution_id: &str,
+        variables: &Variables,
+    ) -> Result<(), EngineError> {
+        let body = serde_json::json!({ "modifications": encode(variables)? });
+        self.post(&["execution", execution_id, "localVariables"])
+            .json(&body)
+            .done()
+            .await
+    }
+
+    /// An execution's own variables, such as the input parameters of a task. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn local_variables(&self, execution_id: &str) -> Result<Variables, EngineError> {
+        let query = [("deserializeValues", "false")];
+        self.get(&["execution", execution_id, "localVariables"])
+            .query(&query)
+            .read()
+            .await
+    }
+
+    /// Moves a running instance's tokens, all in one transaction. `skip_mappings` leaves out every input and
+    /// output parameter on the way. Not to be repeated blindly: each start is one more token.
+    ///
+    /// # Errors
+    /// Where an instruction cannot be carried out, a parameter cannot be computed among them; nothing has changed
+    /// then.
+    pub async fn modify_instance(
+        &self,
+        id: &str,
+        moves: &[TokenMove<'_>],
+        skip_mappings: bool,
+    ) -> Result<(), EngineError> {
+        let body = serde_json::json!({ "instructions": moves, "skipIoMappings": skip_mappings });
+        self.post(&["process-instance", id, "modification"])
             .json(&body)
             .done()
             .await

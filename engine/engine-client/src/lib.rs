@@ -35,8 +35,10 @@ pub use error::EngineError;
 pub use external_task::{
     BpmnErrorReport, Completion, ExternalTask, FailureReport, FetchRequest, FetchTopic, LockedTask,
 };
-pub use history::{ActivityRecord, ExternalTaskRecord, InstanceRecord, InstanceState, VariableRecord};
-pub use instance::{InstanceQuery, ProcessInstance};
+pub use history::{
+    ActivityRecord, ExternalTaskRecord, InstanceRecord, InstanceState, RecordQuery, VariableRecord,
+};
+pub use instance::{InstanceQuery, ProcessInstance, TokenMove};
 pub use login::Login;
 pub use message::{CorrelationHit, MessageCorrelation};
 pub use repository::{Deployed, Deployment, DeploymentRequest, ProcessDefinition, Resource};

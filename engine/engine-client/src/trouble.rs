@@ -123,4 +123,16 @@ impl EngineClient {
         let query = [("eventType", event_type), ("eventName", event_name)];
         self.get(&["event-subscription"]).query(&query).read().await
     }
+
+    /// Everything that waits for an event of a kind (`message`, `signal`). May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn all_event_subscriptions(
+        &self,
+        event_type: &str,
+    ) -> Result<Vec<EventSubscription>, EngineError> {
+        let query = [("eventType", event_type)];
+        self.get(&["event-subscription"]).query(&query).read().await
+    }
 }
