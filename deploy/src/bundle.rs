@@ -1,0 +1,65 @@
+//! What is deployed together.
+
+use bytes::Bytes;
+
+/// A file to deploy.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The resource's name in the engine: relative to the root that was given, with `/` between the parts, so that
+    /// it is the same wherever the checkout lies.
+    pub resource: String,
+    /// The file as its user named it, for messages.
+    pub file: String,
+    /// What it holds.
+    pub content: Bytes,
+}
+
+impl Model {
+    /// Whether it is a BPMN model: decision tables and forms go to the engine as they are.
+    #[must_use]
+    pub fn is_bpmn(&self) -> bool {
+        self.resource.ends_with(".bpmn")
+    }
+}
+
+/// Models that are deployed together, and the name under which the engine keeps them.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    name: String,
+    models: Vec<Model>,
+}
+
+impl Bundle {
+    /// A bundle of models that are at hand. The engine looks for unchanged files among the deployments of the same
+    /// name, so the name stays the same from one deployment to the next.
+    #[must_use]
+    pub fn new(name: impl Into<String>, models: Vec<Model>) -> Self {
+        Self {
+            name: name.into(),
+            models,
+        }
+    }
+
+    /// A bundle of models that a program carries inside: pairs of resource name and content.
+    #[must_use]
+    pub fn embedded(name: impl Into<String>, files: &[(&str, &'static [u8])]) -> Self {
+        let models = files.iter().map(|&(resource, content)| Model {
+            resource: resource.to_owned(),
+            file: resource.to_owned(),
+            content: Bytes::from_static(content),
+        });
+        Self::new(name, models.collect())
+    }
+
+    /// The deployment's name, unless another is asked for.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The models, by resource name.
+    #[must_use]
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+}

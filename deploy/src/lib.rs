@@ -1,0 +1,14 @@
+//! Puts models on an engine: [`load`] reads files and directories into a [`Bundle`], [`Bundle::check`] says what
+//! is wrong with it, and [`deploy`] hands it to the engine in one transaction. All of it is deployed or none;
+//! what has not changed stays as it is.
+
+mod bundle;
+mod check;
+mod deployer;
+mod load;
+mod refused;
+
+pub use bundle::{Bundle, Model};
+pub use deployer::{DeployError, DeployedDefinition, Outcome, deploy};
+pub use diagnostics::Report;
+pub use load::{LoadError, load};

@@ -1,0 +1,1 @@
+//! A refusal of the engine, as findings.
