@@ -77,6 +77,8 @@ pub struct FlowNode {
     pub topic: Option<Topic>,
     /// Camunda's extension properties.
     pub properties: Vec<Property>,
+    /// Whether it has output parameters (`camunda:inputOutput`), and with them a scope of its own.
+    pub has_output_parameters: bool,
     /// What its event definitions catch or throw.
     pub events: Vec<Event>,
 }

@@ -188,6 +188,7 @@ impl<'l> Reader<'l> {
                 range: self.lines.range(element.tag.clone()),
                 topic: self.topic(element),
                 properties: self.properties(element),
+                has_output_parameters: has_output_parameters(element),
                 events: element.children.iter().filter_map(|it| self.event(it)).collect(),
             });
             if is_scope {
@@ -260,6 +261,13 @@ impl<'l> Reader<'l> {
             _ => return None,
         })
     }
+}
+
+fn has_output_parameters(element: &Element<'_>) -> bool {
+    element
+        .children(Namespace::Bpmn, "extensionElements")
+        .flat_map(|it| it.children(Namespace::Camunda, "inputOutput"))
+        .any(|it| it.children(Namespace::Camunda, "outputParameter").next().is_some())
 }
 
 fn kind(element: &Element<'_>) -> Option<Kind> {

@@ -245,7 +245,8 @@ impl Call {
             });
         }
         let text = response.bytes().await.unwrap_or_default();
-        let body: ErrorBody = serde_json::from_slice(&text).unwrap_or_default();
+        let mut body: ErrorBody = serde_json::from_slice(&text).unwrap_or_default();
+        let problems = body.problems();
         let message = body.message.unwrap_or_default();
         Err(EngineError::Refused {
             method,
@@ -254,6 +255,7 @@ impl Call {
             kind: body.kind,
             message,
             code: body.code,
+            problems,
         })
     }
 }

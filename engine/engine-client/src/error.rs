@@ -1,5 +1,6 @@
 //! What can go wrong between the client and the engine.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -41,6 +42,8 @@ pub enum EngineError {
         message: String,
         /// The engine's exception code, where it told one (0 is "other").
         code: Option<i64>,
+        /// Of a deployment: what is wrong in which file, where the engine told it apart from the message.
+        problems: Vec<ModelProblem>,
     },
     /// An answer that is not what the REST API promises: something else answers at that address, or a proxy.
     #[error("{url} does not answer like a Camunda 7 REST API: {reason}; check engine.url")]
@@ -63,6 +66,23 @@ pub enum EngineError {
     },
 }
 
+/// What the engine holds against a model (`ParseException`, Camunda from 7.14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelProblem {
+    /// The resource.
+    pub resource: String,
+    /// What the engine says. For people alone.
+    pub message: String,
+    /// The line, from 1, where the engine tells one.
+    pub line: Option<u32>,
+    /// The column, from 1: of the end of the opening tag that is meant.
+    pub column: Option<u32>,
+    /// The id of the element that is meant.
+    pub element: Option<String>,
+    /// Whether the engine would have taken the model all the same.
+    pub is_warning: bool,
+}
+
 /// The body of an error answer: `{type, message, code}`. A 401 and a proxy's errors may have none.
 #[derive(Default, Deserialize)]
 pub(crate) struct ErrorBody {
@@ -72,6 +92,43 @@ pub(crate) struct ErrorBody {
     pub(crate) message: Option<String>,
     #[serde(default)]
     pub(crate) code: Option<i64>,
+    #[serde(default)]
+    details: serde_json::Value,
+}
+
+impl ErrorBody {
+    /// What `details` says of models; nothing where it is about something else.
+    pub(crate) fn problems(&mut self) -> Vec<ModelProblem> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Report {
+            errors: Vec<Finding>,
+            warnings: Vec<Finding>,
+        }
+        #[derive(Deserialize)]
+        struct Finding {
+            message: String,
+            line: Option<u32>,
+            column: Option<u32>,
+            #[serde(rename = "mainElementId")]
+            element: Option<String>,
+        }
+        let reports: BTreeMap<String, Report> = serde_json::from_value(self.details.take()).unwrap_or_default();
+        let problem = |resource: &str, finding: Finding, is_warning| ModelProblem {
+            resource: resource.to_owned(),
+            message: finding.message,
+            line: finding.line,
+            column: finding.column,
+            element: finding.element,
+            is_warning,
+        };
+        let mut problems = Vec::new();
+        for (resource, report) in reports {
+            problems.extend(report.errors.into_iter().map(|it| problem(&resource, it, false)));
+            problems.extend(report.warnings.into_iter().map(|it| problem(&resource, it, true)));
+        }
+        problems
+    }
 }
 
 // Codes of `BuiltinExceptionCode`, Camunda 7.24.
@@ -200,6 +257,7 @@ mod tests {
             kind: "ProcessEngineException".into(),
             message: String::new(),
             code,
+            problems: Vec::new(),
         }
     }
 
@@ -214,5 +272,24 @@ mod tests {
         assert!(!refused(500, Some(10_002)).is_transient());
         assert!(refused(500, Some(0)).is_internal());
         assert!(!refused(500, Some(1)).is_internal());
+    }
+
+    #[test]
+    fn problems_of_models_are_read_and_other_details_let_be() {
+        // As Camunda 7.24 answers.
+        let mut body: ErrorBody = serde_json::from_str(
+            r#"{"type":"ParseException","message":"m","code":0,"details":{"bad.bpmn":{"errors":[
+                {"message":"Invalid destination","line":5,"column":66,"mainElementId":"f","elementIds":["f"]}],
+                "warnings":[{"message":"hm","line":8,"column":20,"mainElementId":null}]}}}"#,
+        )
+        .unwrap();
+        let problems = body.problems();
+        assert_eq!(
+            (problems[0].resource.as_str(), problems[0].line, problems[0].is_warning),
+            ("bad.bpmn", Some(5), false)
+        );
+        assert_eq!((problems[1].element.as_deref(), problems[1].is_warning), (None, true));
+        let mut body: ErrorBody = serde_json::from_str(r#"{"type":"t","message":"m","details":[1]}"#).unwrap();
+        assert!(body.problems().is_empty() && body.message.as_deref() == Some("m"));
     }
 }

@@ -28,6 +28,9 @@ pub struct DeploymentRequest<'a> {
     pub tenant_id: Option<&'a str>,
     /// The files.
     pub resources: Vec<Resource>,
+    /// Whether unchanged files are left out. Where not, one changed file brings all of them anew, as models need
+    /// that refer to others of their own deployment.
+    pub changed_only: bool,
 }
 
 /// A deployment in the engine.
@@ -94,7 +97,7 @@ impl EngineClient {
             .text("deployment-name", request.name.to_owned())
             .text("deployment-source", request.source.to_owned())
             .text("enable-duplicate-filtering", "true")
-            .text("deploy-changed-only", "true");
+            .text("deploy-changed-only", request.changed_only.to_string());
         if let Some(tenant) = request.tenant_id {
             form = form.text("tenant-id", tenant.to_owned());
         }

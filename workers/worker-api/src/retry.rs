@@ -17,6 +17,14 @@ pub struct RetryPolicy {
 const MOST_ATTEMPTS: usize = 1000;
 
 impl RetryPolicy {
+    /// So many attempts in all (at least one), the same delay between them.
+    #[must_use]
+    pub fn cycle(attempts: usize, delay: Duration) -> Self {
+        Self {
+            delays: vec![delay; attempts.clamp(1, MOST_ATTEMPTS) - 1],
+        }
+    }
+
     /// How many attempts there are in all, the first included.
     #[must_use]
     pub fn attempts(&self) -> u32 {
