@@ -1,0 +1,193 @@
+//! What can be typed: every command with its flags, help and examples.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod client;
+
+pub use client::{
+    AdaptersArgs, CancelArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs, RetryArgs, ShowArgs,
+    SignalArgs, StartArgs, StatusArgs, TenantArgs, Variable,
+};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
+
+const FIRST_STEPS: &str = "\
+First steps:
+  procos up                                  boot everything; Ctrl-C stops it and keeps the data
+  procos deploy my-process.bpmn              in another terminal: check and deploy a model
+  procos start my-process --var amount=2 --wait
+  procos show last                           what happened, step by step
+
+Exit status: 0 done; 1 it ran and the answer is no (a finding, an incident, an unknown key);
+2 wrong usage or configuration, or a login refused; 3 the engine cannot be reached or does not boot.";
+
+/// Runs business processes: boots a BPMN engine, deploys models, and works off their tasks.
+///
+/// Processes are modelled in Camunda Modeler. `procos up` boots the engine, the kernel and a pool of workers on
+/// this machine; the other commands talk to what is running.
+#[derive(Debug, Parser)]
+#[command(name = "procos", version, styles = STYLES, after_help = FIRST_STEPS, max_term_width = 110)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalArgs {
+    /// Configuration file [default: procos.yml, where it is there]
+    ///
+    /// Files in the folder `procos.d` beside it are read after it, in the order of their names. Then come
+    /// environment variables such as PROCOS_ENGINE__URL (for `engine: {url: …}`), then flags.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
+
+    /// Where the database, logins and logs are kept [default: ./data] [env: PROCOS_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Answer in JSON on stdout; what people read goes to stderr
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+
+    /// Say more: -v shows what happens, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Boot engine, kernel and workers here, in the foreground
+    Up(UpArgs),
+    /// Boot the engine and run the kernel, without workers, as a container does
+    Kernel(KernelArgs),
+    /// Work off tasks of an engine that runs elsewhere
+    Worker(WorkerArgs),
+    /// Tell whether everything runs: kernel, engine, pools, incidents
+    Status(StatusArgs),
+    /// Check models, then put them on the engine
+    Deploy(DeployArgs),
+    /// Start a process
+    Start(StartArgs),
+    /// Correlate a message: start what waits for it, or let it go on
+    Message(MessageArgs),
+    /// Broadcast a signal
+    Signal(SignalArgs),
+    /// List what is running
+    Ps(PsArgs),
+    /// List what is stuck, and why
+    Incidents(IncidentsArgs),
+    /// Try the failed tasks of an instance again
+    Retry(RetryArgs),
+    /// End an instance before its time
+    Cancel(CancelArgs),
+    /// Tell what happened in an instance: steps, attempts, variables, errors
+    Show(ShowArgs),
+    /// List what tasks can do: topics, their inputs, answers and errors
+    Adapters(AdaptersArgs),
+    /// Look at the configuration
+    Config(ConfigArgs),
+    /// Look for trouble, and say how to mend it
+    Doctor,
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  procos completions bash > ~/.local/share/bash-completion/completions/procos
+  procos completions zsh  > ~/.zfunc/_procos
+  procos completions fish > ~/.config/fish/completions/procos.fish")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the engine comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineKind {
+    /// A Java program that procos starts and stops
+    Java,
+    /// A container that procos starts and stops
+    Docker,
+    /// One that runs already, at `engine.url`
+    Attached,
+}
+
+/// `procos up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos up                          everything on this machine, data in ./data
+  procos up --example                besides, run the example order-check and show its steps
+  procos up --engine attached        use the engine at engine.url instead of starting one
+  procos up --data-dir /tmp/try      a second world that shares nothing with the first")]
+pub struct UpArgs {
+    /// Where the engine comes from [default: engine.kind, which is java]
+    #[arg(long, value_name = "KIND")]
+    pub engine: Option<EngineKind>,
+
+    /// Boot engine and kernel alone; tasks wait until a worker comes
+    #[arg(long)]
+    pub no_workers: bool,
+
+    /// Show the administrator's password, as at the first boot
+    #[arg(long)]
+    pub show_password: bool,
+
+    /// When all is ready, deploy the examples, run order-check to its end and show its steps
+    #[arg(long, conflicts_with = "no_workers")]
+    pub example: bool,
+}
+
+/// `procos kernel`.
+#[derive(Debug, Args)]
+pub struct KernelArgs {
+    /// Where the engine comes from [default: engine.kind, which is java]
+    #[arg(long, value_name = "KIND")]
+    pub engine: Option<EngineKind>,
+}
+
+/// `procos worker`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos worker                      every pool of the configuration
+  procos worker --pool python        one of them, as one container of many")]
+pub struct WorkerArgs {
+    /// Only this pool of `workers.pools`
+    #[arg(long, value_name = "NAME")]
+    pub pool: Option<String>,
+}
+
+/// `procos config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What `procos config` can do.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show the configuration in force; secrets are masked
+    #[command(after_help = "\
+Examples:
+  procos config show                 the whole, as it could stand in procos.yml
+  procos config show --sources       a line for each value: which file, variable or flag it comes from")]
+    Show {
+        /// Say for each value where it comes from
+        #[arg(long)]
+        sources: bool,
+    },
+}

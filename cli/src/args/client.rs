@@ -1,0 +1,260 @@
+//! The commands that talk to a running engine.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value as Json;
+
+/// Whose it is, where keys may belong to tenants.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TenantArgs {
+    /// The tenant whose process is meant
+    #[arg(long, value_name = "ID")]
+    pub tenant: Option<String>,
+}
+
+/// A variable as it is typed: `NAME=JSON`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value. Text that is no JSON is refused rather than guessed at.
+    pub value: Json,
+}
+
+impl FromStr for Variable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or("write NAME=JSON, such as amount=2 or customer='\"Ada\"'")?;
+        if name.is_empty() {
+            return Err("the name before `=` is missing".to_owned());
+        }
+        let value = serde_json::from_str(value).map_err(|error| {
+            format!(
+                "the value of `{name}` is not JSON ({error}); text needs double quotes inside single ones: \
+                 {name}='\"text\"'"
+            )
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            value,
+        })
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    worker_api::parse_duration(text).ok_or_else(|| "write a duration such as 30s, 2m or PT5M".to_owned())
+}
+
+/// `procos status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos status
+  procos status --wait 60s && procos start my-process")]
+pub struct StatusArgs {
+    /// Wait until everything is ready, no longer than this
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+/// `procos deploy`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos deploy order.bpmn                   one model
+  procos deploy processes/                   every .bpmn, .dmn and .form below a folder, as one deployment
+  procos deploy order.bpmn --dry-run         only check")]
+pub struct DeployArgs {
+    /// Models, or folders of them. Nothing new is made on the engine where nothing changed
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Check and say what would be new; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Whose processes these are.
+    #[command(flatten)]
+    pub tenant: TenantArgs,
+}
+
+/// `procos start`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos start order-check --var order='{\"item\":\"desk\",\"amount\":2}' --wait
+  procos start order-check --vars order.json --business-key 4711
+  procos start order-check --wait 5m --json")]
+pub struct StartArgs {
+    /// The process's key: the id of the process in the model
+    pub key: String,
+
+    /// A variable; its value is JSON. Wins over --vars
+    #[arg(long = "var", value_name = "NAME=JSON")]
+    pub variables: Vec<Variable>,
+
+    /// A file with one JSON object: a variable a field
+    #[arg(long = "vars", value_name = "FILE")]
+    pub variables_file: Option<PathBuf>,
+
+    /// What the instance is called in your business: an order's number, a ticket
+    #[arg(long, value_name = "KEY")]
+    pub business_key: Option<String>,
+
+    /// Wait for the instance's end, no longer than DURATION (without one: until it ends or is stuck)
+    #[arg(long, value_name = "DURATION", value_parser = duration, num_args = 0..=1)]
+    pub wait: Option<Option<Duration>>,
+
+    /// Whose process it is.
+    #[command(flatten)]
+    pub tenant: TenantArgs,
+}
+
+/// `procos message`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos message payment-received --business-key 4711 --var amount=118.20")]
+pub struct MessageArgs {
+    /// The message's name
+    pub name: String,
+
+    /// Only instances with this business key
+    #[arg(long, value_name = "KEY")]
+    pub business_key: Option<String>,
+
+    /// A variable that the message carries; its value is JSON
+    #[arg(long = "var", value_name = "NAME=JSON")]
+    pub variables: Vec<Variable>,
+
+    /// Whose processes are meant.
+    #[command(flatten)]
+    pub tenant: TenantArgs,
+}
+
+/// `procos signal`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos signal month-closed --var month='\"2024-05\"'")]
+pub struct SignalArgs {
+    /// The signal's name
+    pub name: String,
+
+    /// A variable that the signal carries; its value is JSON
+    #[arg(long = "var", value_name = "NAME=JSON")]
+    pub variables: Vec<Variable>,
+
+    /// Whose processes are meant.
+    #[command(flatten)]
+    pub tenant: TenantArgs,
+}
+
+/// `procos ps`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos ps
+  procos ps --key order-check")]
+pub struct PsArgs {
+    /// Only instances of this process
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+
+    /// Whose instances are meant.
+    #[command(flatten)]
+    pub tenant: TenantArgs,
+}
+
+/// `procos incidents`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos incidents
+  procos incidents --key order-check --json")]
+pub struct IncidentsArgs {
+    /// Only instances of this process
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+
+    /// Whose instances are meant.
+    #[command(flatten)]
+    pub tenant: TenantArgs,
+}
+
+/// `procos retry`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos retry 6f1c2d3e-…                    after what was wrong outside has been mended
+  procos retry 6f1c2d3e-… --var order='{\"item\":\"desk\",\"amount\":2}'")]
+pub struct RetryArgs {
+    /// The instance's id, as `procos ps` and `procos incidents` show it; its first characters are enough
+    pub instance: String,
+
+    /// A process variable to set before the tasks are tried again; its value is JSON
+    #[arg(long = "var", value_name = "NAME=JSON")]
+    pub variables: Vec<Variable>,
+}
+
+/// `procos cancel`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos cancel 6f1c2d3e-… --reason 'ordered twice'")]
+pub struct CancelArgs {
+    /// The instance's id; its first characters are enough
+    pub instance: String,
+
+    /// Why; kept in the instance's history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `procos show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos show last
+  procos show 6f1c2d3e-…")]
+pub struct ShowArgs {
+    /// The instance's id (its first characters are enough), or `last`: the one started most recently
+    pub instance: String,
+}
+
+/// `procos adapters`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos adapters                            all, a line a topic
+  procos adapters http                       one, with every input and error")]
+pub struct AdaptersArgs {
+    /// Only this adapter, or this topic
+    pub name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_a_name_and_json() {
+        let variable: Variable = "order={\"amount\":2,\"note\":\"a=b\"}".parse().unwrap();
+        assert_eq!(variable.name, "order");
+        assert_eq!(variable.value["note"], "a=b");
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_with_the_way_to_write_it() {
+        let error = "customer=Ada".parse::<Variable>().unwrap_err();
+        assert!(error.contains("customer='\"text\"'"), "{error}");
+        assert!("amount".parse::<Variable>().unwrap_err().contains("NAME=JSON"));
+        assert!("=1".parse::<Variable>().unwrap_err().contains("name"));
+    }
+}

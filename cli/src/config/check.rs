@@ -1,0 +1,108 @@
+//! What types cannot say: values that contradict each other.
+
+use std::collections::HashMap;
+
+use worker_api::Router;
+
+use super::{Config, ConfigError};
+
+/// The topic of a pool that takes what no other pool names.
+pub const ANY_TOPIC: &str = "*";
+
+impl Config {
+    /// Checks what needs no adapters.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let settings = self.settings();
+        let url = &settings.engine.url;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(self.wrong(
+                "engine.url",
+                format!("`engine.url` must be an http or https address, not `{url}`"),
+            ));
+        }
+        for (key, value) in [
+            (
+                "microkernel.bootstrap_timeout",
+                settings.microkernel.bootstrap_timeout,
+            ),
+            ("workers.default_timeout", settings.workers.default_timeout),
+            ("workers.lock_duration", settings.workers.lock_duration),
+        ] {
+            if value.as_millis() == 0 {
+                return Err(self.wrong(key, format!("`{key}` must be longer than nothing")));
+            }
+        }
+        self.check_pools()
+    }
+
+    fn check_pools(&self) -> Result<(), ConfigError> {
+        let mut names = HashMap::new();
+        let mut topics = HashMap::new();
+        for (index, pool) in self.settings().workers.pools.iter().enumerate() {
+            let key = |field: &str| format!("workers.pools[{index}].{field}");
+            if pool.name.trim().is_empty() {
+                return Err(self.wrong(&key("name"), "a pool's name must not be empty"));
+            }
+            if names.insert(&pool.name, index).is_some() {
+                let message = format!("two pools are named `{}`; give one another name", pool.name);
+                return Err(self.wrong(&key("name"), message));
+            }
+            if pool.capacity == 0 {
+                let message = format!(
+                    "pool `{}` can run nothing: its capacity must be 1 at least",
+                    pool.name
+                );
+                return Err(self.wrong(&key("capacity"), message));
+            }
+            if pool.topics.is_empty() {
+                let message = format!(
+                    "pool `{}` has no topics; `[\"*\"]` gives it all that no other pool names",
+                    pool.name
+                );
+                return Err(self.wrong(&key("topics"), message));
+            }
+            for (position, topic) in pool.topics.iter().enumerate() {
+                if let Some(other) = topics.insert(topic, &pool.name) {
+                    let message = if other == &pool.name {
+                        format!("pool `{other}` names the topic `{topic}` twice; remove one")
+                    } else {
+                        format!(
+                            "the pools `{other}` and `{}` both name the topic `{topic}`; a topic belongs to one pool",
+                            pool.name
+                        )
+                    };
+                    return Err(self.wrong(&key(&format!("topics[{position}]")), message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The topics of the pool at an index of `workers.pools`, sorted; `*` has become every topic that is routed and
+    /// that no other pool names.
+    ///
+    /// # Errors
+    /// Where the pool names a topic that has no route.
+    pub fn topics_of(&self, index: usize, router: &dyn Router) -> Result<Vec<String>, ConfigError> {
+        let pools = &self.settings().workers.pools;
+        let Some(pool) = pools.get(index) else {
+            return Ok(Vec::new());
+        };
+        let mut topics = Vec::new();
+        for (position, topic) in pool.topics.iter().enumerate() {
+            if topic == ANY_TOPIC {
+                let named = |topic: &String| pools.iter().any(|pool| pool.topics.contains(topic));
+                topics.extend(router.topics().into_iter().filter(|topic| !named(topic)));
+            } else if router.route(topic).is_some() {
+                topics.push(topic.clone());
+            } else {
+                let known = router.topics();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let key = format!("workers.pools[{index}].topics[{position}]");
+                return Err(ConfigError::unknown(&self.places, &key, topic, &known, "topic"));
+            }
+        }
+        topics.sort();
+        Ok(topics)
+    }
+}

@@ -1,0 +1,357 @@
+//! The keys of `procos.yml`, with their types and defaults.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrets::SecretSetting;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use url::Url;
+use worker_api::RetryPolicy;
+
+use super::duration;
+
+/// The configuration in force.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the database, logins and logs are kept.
+    pub data_dir: PathBuf,
+    /// The HTTP port: health, metrics.
+    pub http: Http,
+    /// How the kernel boots.
+    pub microkernel: Microkernel,
+    /// Which engine.
+    pub engine: Engine,
+    /// What works off tasks.
+    pub workers: Workers,
+    /// Topics that the operator adds, by name. Every adapter's own topics are routed already.
+    pub routes: BTreeMap<String, Route>,
+    /// What adapters connect to: a section an adapter, in it named connections. The adapters read them.
+    pub services: BTreeMap<String, Map<String, Json>>,
+    /// What is told about what happens.
+    pub telemetry: Telemetry,
+    /// Where `secret:NAME` is looked up.
+    pub secrets: SecretSources,
+}
+
+/// `http`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port to listen at.
+    pub listen: SocketAddr,
+}
+
+/// `microkernel`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Microkernel {
+    /// What is logged.
+    pub log_level: LogLevel,
+    /// How long the engine may take to boot.
+    #[serde(with = "duration")]
+    pub bootstrap_timeout: Duration,
+    /// Folders whose models are deployed at each boot, after the system processes in the binary.
+    pub process_directories: Vec<PathBuf>,
+    /// The key of the process that is started once and runs as long as the data lives.
+    pub root_process: String,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What went wrong for good.
+    Error,
+    /// What went wrong and may mend itself.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// What happens within.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// `engine`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// Where the engine comes from.
+    pub kind: EngineKind,
+    /// Its REST API. Kinds `java` and `docker` listen on this host and port.
+    pub url: Url,
+    /// The image of kind `docker`.
+    pub image: String,
+    /// The login of kind `attached`; the other kinds make their own.
+    pub auth: Option<Auth>,
+    /// Where the engine keeps instances.
+    pub database: Option<Database>,
+    /// How much history the engine keeps.
+    pub history_level: HistoryLevel,
+    /// How many of the engine's threads work off timers and asynchronous steps.
+    pub job_executor_threads: u16,
+    /// The engine's jar, where it is not found by itself.
+    pub jar: Option<PathBuf>,
+    /// The Java program of kind `java`; absent, the one in `JAVA_HOME` or on the path.
+    pub java: Option<PathBuf>,
+    /// Options of the JVM of kind `java`, in place of the usual ones.
+    pub java_flags: Option<Vec<String>>,
+}
+
+/// Where the engine comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// A Java program that procos starts and stops.
+    #[default]
+    Java,
+    /// A container that procos starts and stops.
+    Docker,
+    /// One that runs already.
+    Attached,
+}
+
+/// How much history the engine keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HistoryLevel {
+    /// Nothing.
+    None,
+    /// Which elements ran.
+    Activity,
+    /// Besides, the last value of each variable.
+    Audit,
+    /// Everything.
+    #[default]
+    Full,
+}
+
+impl HistoryLevel {
+    /// The engine's name of it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Activity => "activity",
+            Self::Audit => "audit",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// `engine.auth`: how an attached engine wants to be logged in to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// HTTP Basic.
+    Basic(Basic),
+    /// A bearer token.
+    Bearer(SecretSetting),
+}
+
+/// A user name and a password.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    /// The user's id.
+    pub username: String,
+    /// The user's password.
+    pub password: SecretSetting,
+}
+
+/// `engine.database`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// The JDBC address; H2 and PostgreSQL are known.
+    pub url: String,
+    /// The database user.
+    pub username: Option<String>,
+    /// Its password.
+    pub password: Option<SecretSetting>,
+}
+
+/// `workers`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workers {
+    /// How long an attempt at a task may take, where neither the model nor a route says it.
+    #[serde(with = "duration")]
+    pub default_timeout: Duration,
+    /// How long a task is locked at a time. It is extended while the task runs; after a crash it is how long the
+    /// task waits for another worker.
+    #[serde(with = "duration")]
+    pub lock_duration: Duration,
+    /// How failures are retried, where neither the model nor a route says it.
+    pub retry: RetryPolicy,
+    /// The pools.
+    pub pools: Vec<Pool>,
+}
+
+/// One of `workers.pools`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// How many tasks it runs at once.
+    pub capacity: u16,
+    /// Its topics; `*` is every routed topic that no other pool names.
+    pub topics: Vec<String>,
+}
+
+/// One of `routes`: where a topic leads.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The adapter's name.
+    pub adapter: String,
+    /// The adapter's own topic that is meant, where it has more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Inputs that the operator fixes; they win over the model's.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub with: Map<String, Json>,
+    /// How long an attempt may take.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// How failures are retried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+}
+
+/// `telemetry`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// `secrets`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretSources {
+    /// What the environment variables of secrets begin with.
+    pub env_prefix: String,
+    /// Folders with a file a secret. The data directory's `secrets` is always the last of them.
+    pub directories: Vec<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: "./data".into(),
+            http: Http::default(),
+            microkernel: Microkernel::default(),
+            engine: Engine::default(),
+            workers: Workers::default(),
+            routes: BTreeMap::new(),
+            services: BTreeMap::new(),
+            telemetry: Telemetry::default(),
+            secrets: SecretSources::default(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8099)),
+        }
+    }
+}
+
+impl Default for Microkernel {
+    fn default() -> Self {
+        Self {
+            log_level: LogLevel::default(),
+            bootstrap_timeout: Duration::from_secs(60),
+            process_directories: Vec::new(),
+            root_process: "root_orchestrator".into(),
+        }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            kind: EngineKind::default(),
+            url: default_url(),
+            image: "procos-engine:7.24.0".into(),
+            auth: None,
+            database: None,
+            history_level: HistoryLevel::default(),
+            job_executor_threads: 10,
+            jar: None,
+            java: None,
+            java_flags: None,
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a constant that a test reads")]
+fn default_url() -> Url {
+    Url::parse("http://127.0.0.1:8080/engine-rest").expect("a constant address")
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            default_timeout: Duration::from_secs(30),
+            lock_duration: Duration::from_secs(60),
+            retry: default_retry(),
+            pools: vec![Pool {
+                name: "generic".into(),
+                capacity: 64,
+                topics: vec!["*".into()],
+            }],
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a constant that a test reads")]
+fn default_retry() -> RetryPolicy {
+    "R3/PT10S".parse().expect("a constant policy")
+}
+
+impl Default for SecretSources {
+    fn default() -> Self {
+        Self {
+            env_prefix: "PROCOS_SECRET_".into(),
+            directories: vec!["/run/secrets".into()],
+        }
+    }
+}

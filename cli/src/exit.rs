@@ -1,0 +1,98 @@
+//! How a command ends: the exit status that scripts rely on, and what a person reads.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use engine_client::EngineError;
+
+/// The exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Done = 0,
+    /// It ran and the answer is no.
+    No = 1,
+    /// Wrong usage or configuration, a file that is not there, a login refused.
+    Usage = 2,
+    /// The engine cannot be reached, or does not boot.
+    Unreachable = 3,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// Why a command did not do what it was asked to: said on stderr, with `--json` also on stdout as
+/// `{"error": …}`. A command whose answer is a no that it has already told returns [`Status::No`] instead.
+#[derive(Debug)]
+pub struct Trouble {
+    /// The exit status it leads to.
+    pub status: Status,
+    /// What is wrong, where, and what to do about it. May have several lines.
+    pub message: String,
+}
+
+impl Trouble {
+    /// The answer is no: status 1.
+    pub fn no(message: impl Into<String>) -> Self {
+        Self::new(Status::No, message)
+    }
+
+    /// Wrong usage or configuration: status 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Status::Usage, message)
+    }
+
+    /// No engine: status 3.
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(Status::Unreachable, message)
+    }
+
+    fn new(status: Status, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<EngineError> for Trouble {
+    fn from(error: EngineError) -> Self {
+        if error.is_unauthorized() {
+            return Self::usage(format!(
+                "{error}; the login comes from the data directory (--data-dir) of the `procos up` that runs, \
+                 or from engine.auth"
+            ));
+        }
+        if error.is_unreachable() {
+            return Self::unreachable(format!("{error}; start it with `procos up`, or set engine.url"));
+        }
+        match error {
+            EngineError::Setup { .. } => Self::usage(error.to_string()),
+            EngineError::Unexpected { .. } => Self::unreachable(error.to_string()),
+            _ => Self::no(error.to_string()),
+        }
+    }
+}
+
+impl From<crate::config::ConfigError> for Trouble {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<secrets::SecretError> for Trouble {
+    fn from(error: secrets::SecretError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
