@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::ErrorBody;
+use crate::error::Refusal;
 use crate::{EngineError, Login};
 
 /// How long a call may take that the engine answers at once.
@@ -248,15 +249,17 @@ impl Call {
         let mut body: ErrorBody = serde_json::from_slice(&text).unwrap_or_default();
         let problems = body.problems();
         let message = body.message.unwrap_or_default();
-        Err(EngineError::Refused {
+        if !problems.is_empty() {
+            return Err(EngineError::ModelsRefused { message, problems });
+        }
+        Err(EngineError::Refused(Box::new(Refusal {
             method,
             path,
             status,
             kind: body.kind,
             message,
             code: body.code,
-            problems,
-        })
+        })))
     }
 }
 

@@ -28,23 +28,8 @@ pub enum EngineError {
         after: Duration,
     },
     /// The engine's answer is a no.
-    #[error("the engine refused {method} {path} with status {status}{}", explanation(.message))]
-    Refused {
-        /// The HTTP method.
-        method: Method,
-        /// The path below the REST API's address.
-        path: String,
-        /// The HTTP status.
-        status: StatusCode,
-        /// The engine's exception type, where it told one.
-        kind: String,
-        /// What the engine says. For people alone: engines of the family word it differently.
-        message: String,
-        /// The engine's exception code, where it told one (0 is "other").
-        code: Option<i64>,
-        /// Of a deployment: what is wrong in which file, where the engine told it apart from the message.
-        problems: Vec<ModelProblem>,
-    },
+    #[error(transparent)]
+    Refused(Box<Refusal>),
     /// An answer that is not what the REST API promises: something else answers at that address, or a proxy.
     #[error("{url} does not answer like a Camunda 7 REST API: {reason}; check engine.url")]
     Unexpected {
@@ -81,6 +66,26 @@ pub struct ModelProblem {
     pub element: Option<String>,
     /// Whether the engine would have taken the model all the same.
     pub is_warning: bool,
+}
+
+/// A call that the engine refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine refused {method} {path} with status {status}{}", explanation(.message))]
+pub struct Refusal {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path below the REST API's address.
+    pub path: String,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The engine's exception type, where it told one.
+    pub kind: String,
+    /// What the engine says. For people alone: engines of the family word it differently.
+    pub message: String,
+    /// The engine's exception code, where it told one (0 is "other").
+    pub code: Option<i64>,
+    /// Of a deployment: what is wrong in which file, where the engine told it apart from the message.
+    pub problems: Vec<ModelProblem>,
 }
 
 /// The body of an error answer: `{type, message, code}`. A 401 and a proxy's errors may have none.
@@ -139,13 +144,13 @@ const COLUMN_SIZE_TOO_SMALL: i64 = 10_002;
 impl EngineError {
     fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Refused { status, .. } => Some(*status),
+            Self::Refused(refusal) => Some(refusal.status),
             _ => None,
         }
     }
 
     fn has_code(&self, wanted: i64) -> bool {
-        matches!(self, Self::Refused { code: Some(code), .. } if *code == wanted)
+        matches!(self, Self::Refused(refusal) if refusal.code == Some(wanted))
     }
 
     /// What the call was about is not there (any more).
@@ -218,7 +223,7 @@ impl EngineError {
     #[must_use]
     pub fn engine_message(&self) -> Option<&str> {
         match self {
-            Self::Refused { message, .. } if !message.is_empty() => Some(message),
+            Self::Refused(refusal) if !refusal.message.is_empty() => Some(&refusal.message),
             _ => None,
         }
     }
@@ -250,14 +255,13 @@ mod tests {
     use super::*;
 
     fn refused(status: u16, code: Option<i64>) -> EngineError {
-        EngineError::Refused {
+        EngineError::Refused(Box::new(Refusal {
             method: Method::POST,
             path: "external-task/1/complete".into(),
             status: StatusCode::from_u16(status).unwrap(),
             kind: "ProcessEngineException".into(),
             message: String::new(),
             code,
-            problems: Vec::new(),
         }
     }
 
