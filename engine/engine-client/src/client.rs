@@ -11,8 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::error::ErrorBody;
-use crate::error::Refusal;
+use crate::error::{ErrorBody, Refusal};
 use crate::{EngineError, Login};
 
 /// How long a call may take that the engine answers at once.

@@ -30,6 +30,14 @@ pub enum EngineError {
     /// The engine's answer is a no.
     #[error(transparent)]
     Refused(Box<Refusal>),
+    /// The engine refused models of a deployment, and told what is wrong in which file.
+    #[error("the engine refused the deployment: {message}")]
+    ModelsRefused {
+        /// What the engine says as a whole.
+        message: String,
+        /// What is wrong where.
+        problems: Vec<ModelProblem>,
+    },
     /// An answer that is not what the REST API promises: something else answers at that address, or a proxy.
     #[error("{url} does not answer like a Camunda 7 REST API: {reason}; check engine.url")]
     Unexpected {
@@ -84,8 +92,6 @@ pub struct Refusal {
     pub message: String,
     /// The engine's exception code, where it told one (0 is "other").
     pub code: Option<i64>,
-    /// Of a deployment: what is wrong in which file, where the engine told it apart from the message.
-    pub problems: Vec<ModelProblem>,
 }
 
 /// The body of an error answer: `{type, message, code}`. A 401 and a proxy's errors may have none.
@@ -118,7 +124,8 @@ impl ErrorBody {
             #[serde(rename = "mainElementId")]
             element: Option<String>,
         }
-        let reports: BTreeMap<String, Report> = serde_json::from_value(self.details.take()).unwrap_or_default();
+        let reports: BTreeMap<String, Report> =
+            serde_json::from_value(self.details.take()).unwrap_or_default();
         let problem = |resource: &str, finding: Finding, is_warning| ModelProblem {
             resource: resource.to_owned(),
             message: finding.message,
@@ -145,6 +152,7 @@ impl EngineError {
     fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused(refusal) => Some(refusal.status),
+            Self::ModelsRefused { .. } => Some(StatusCode::BAD_REQUEST),
             _ => None,
         }
     }
@@ -224,6 +232,7 @@ impl EngineError {
     pub fn engine_message(&self) -> Option<&str> {
         match self {
             Self::Refused(refusal) if !refusal.message.is_empty() => Some(&refusal.message),
+            Self::ModelsRefused { message, .. } => Some(message),
             _ => None,
         }
     }
@@ -262,7 +271,7 @@ mod tests {
             kind: "ProcessEngineException".into(),
             message: String::new(),
             code,
-        }
+        }))
     }
 
     #[test]
@@ -289,11 +298,19 @@ mod tests {
         .unwrap();
         let problems = body.problems();
         assert_eq!(
-            (problems[0].resource.as_str(), problems[0].line, problems[0].is_warning),
+            (
+                problems[0].resource.as_str(),
+                problems[0].line,
+                problems[0].is_warning
+            ),
             ("bad.bpmn", Some(5), false)
         );
-        assert_eq!((problems[1].element.as_deref(), problems[1].is_warning), (None, true));
-        let mut body: ErrorBody = serde_json::from_str(r#"{"type":"t","message":"m","details":[1]}"#).unwrap();
+        assert_eq!(
+            (problems[1].element.as_deref(), problems[1].is_warning),
+            (None, true)
+        );
+        let mut body: ErrorBody =
+            serde_json::from_str(r#"{"type":"t","message":"m","details":[1]}"#).unwrap();
         assert!(body.problems().is_empty() && body.message.as_deref() == Some("m"));
     }
 }

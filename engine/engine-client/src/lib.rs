@@ -31,7 +31,7 @@ mod trouble;
 mod variable;
 
 pub use client::EngineClient;
-pub use error::{EngineError, ModelProblem};
+pub use error::{EngineError, ModelProblem, Refusal};
 pub use external_task::{
     BpmnErrorReport, Completion, ExternalTask, FailureReport, FetchRequest, FetchTopic, LockedTask,
 };
