@@ -18,12 +18,12 @@ mod error;
 mod layer;
 mod mask;
 pub mod model;
+mod parsed;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use duration::text as duration_text;
 pub use error::ConfigError;
 use layer::Layer;
 use model::Settings;

@@ -13,13 +13,6 @@ impl Config {
     /// Checks what needs no adapters.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let settings = self.settings();
-        let url = &settings.engine.url;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(self.wrong(
-                "engine.url",
-                format!("`engine.url` must be an http or https address, not `{url}`"),
-            ));
-        }
         for (key, value) in [
             (
                 "microkernel.bootstrap_timeout",
@@ -99,7 +92,8 @@ impl Config {
                 let known = router.topics();
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 let key = format!("workers.pools[{index}].topics[{position}]");
-                return Err(ConfigError::unknown(&self.places, &key, topic, &known, "topic"));
+                let what = format!("topic `{topic}` in pool `{}`", pool.name);
+                return Err(ConfigError::unknown(&self.places, &key, topic, &known, &what));
             }
         }
         topics.sort();

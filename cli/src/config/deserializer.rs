@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use config::{Value, ValueKind};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{Deserializer, Error, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::model::Settings;
@@ -17,8 +17,12 @@ pub(super) fn settings(merged: &Value, places: &BTreeMap<String, String>) -> Res
         let key = error.path().to_string();
         let name = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
         match error.into_inner() {
-            Mistake::UnknownKey(name, known) => ConfigError::unknown(places, &key, &name, known, "key"),
-            Mistake::UnknownName(name, known) => ConfigError::unknown(places, &key, &name, known, "value"),
+            Mistake::UnknownKey(name, known) => {
+                ConfigError::unknown(places, &key, &name, known, &format!("key `{key}`"))
+            }
+            Mistake::UnknownName(name, known) => {
+                ConfigError::unknown(places, &key, &name, known, &format!("value `{name}` of `{key}`"))
+            }
             Mistake::Missing(field) => {
                 ConfigError::at(places, &key, format!("`{key}` needs the key `{field}`: add it"))
             }

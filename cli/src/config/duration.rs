@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serializer, de::Error};
+use serde::{Deserializer, Serializer};
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    worker_api::parse_duration(&text)
-        .ok_or_else(|| D::Error::custom(format_args!("`{text}` is no duration: write 30s, 2m or PT2M")))
+    super::parsed::parsed(
+        "a duration such as 30s, 2m or PT2M",
+        worker_api::parse_duration,
+        deserializer,
+    )
 }
 
 pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

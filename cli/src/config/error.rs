@@ -25,7 +25,7 @@ impl ConfigError {
         Self::new(place(places, key).unwrap_or("the configuration"), message)
     }
 
-    /// About a key that is not known, with those that are.
+    /// About a name that is not known, with those that are: `what` says what is unknown where, `key` is where.
     pub(super) fn unknown(
         places: &BTreeMap<String, String>,
         key: &str,
@@ -46,7 +46,7 @@ impl ConfigError {
             None if known.is_empty() => "nothing is known here".to_owned(),
             None => format!("known here: {known}"),
         };
-        Self::at(places, key, format!("unknown {what} `{name}` ({key}): {help}"))
+        Self::at(places, key, format!("unknown {what}: {help}"))
     }
 }
 

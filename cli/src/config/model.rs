@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 use worker_api::RetryPolicy;
 
-use super::duration;
+use super::{duration, parsed};
 
 /// The configuration in force.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -42,6 +42,7 @@ pub struct Settings {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Address and port to listen at.
+    #[serde(deserialize_with = "parsed::listen")]
     pub listen: SocketAddr,
 }
 
@@ -98,6 +99,7 @@ pub struct Engine {
     /// Where the engine comes from.
     pub kind: EngineKind,
     /// Its REST API. Kinds `java` and `docker` listen on this host and port.
+    #[serde(deserialize_with = "parsed::url")]
     pub url: Url,
     /// The image of kind `docker`.
     pub image: String,
