@@ -1,0 +1,54 @@
+//! What the end-to-end tests in `tests/` stand on: the real engine, the real `procos`, a real PostgreSQL, and a
+//! receiver that knows what reached it.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use std::time::Duration;
+//! use tests::{Engine, Procos, Scratch, until};
+//!
+//! // One engine for all tests of a binary; an own business key keeps them apart.
+//! let engine = Engine::shared();
+//! let version = engine.client().version().await.unwrap();
+//!
+//! // The built binary in a folder of its own; whatever it leaves running ends with the value.
+//! let scratch = Scratch::new("example");
+//! let mut up = Procos::new(scratch.path()).args(["up", "--json"]).spawn();
+//! up.wait_for_line("\"ready\"", Duration::from_secs(60));
+//!
+//! until("an instance waits", Duration::from_secs(10), async || {
+//!     Ok::<_, String>(())
+//! })
+//! .await;
+//! # }
+//! ```
+//!
+//! Everything here panics where it cannot go on: it is test code, and the message is for whoever reads the
+//! failed test. What runs as a child ends with the test, also with one that is killed. No port is fixed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code: a failed expectation is a failed test"
+)]
+
+mod docker;
+mod engine;
+mod family;
+mod folders;
+mod postgres;
+mod procos;
+mod receiver;
+mod running;
+mod skip;
+mod wait;
+
+pub use docker::docker_daemon;
+pub use engine::{Engine, EngineSetup};
+pub use family::Family;
+pub use folders::{Scratch, engine_jar, procos_binary, workspace};
+pub use postgres::{Database, Postgres};
+pub use procos::{Finished, Procos};
+pub use receiver::{Receiver, Run};
+pub use running::Running;
+pub use skip::skip;
+pub use wait::{free_port, until};
