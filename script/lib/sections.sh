@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# The sections of script/test: what each runs, in the foreground or in a lane beside others, and the summary.
+# Each leaves its output in target/log/test-NAME.log and `STATUS SECONDS` in $results/NAME.
+
+results=$root/target/log/results
+
+# --- What each does. Functions in a condition do not stop at an error: hence the `&&`. ---
+
+section_format() { cargo fmt --all --check; }
+
+section_shell() {
+  find_shellcheck || { skipped shell 'shellcheck is not installed' && return; }
+  # The tracked files that say they are shell scripts; -x follows them into the parts that they source.
+  git grep -lIE '^#!.*\b(ba)?sh$' | xargs shellcheck -x
+}
+
+section_licences() {
+  if ! command -v cargo-deny >/dev/null; then
+    if [[ -z ${CI:-} ]]; then
+      skipped licences 'cargo-deny is not installed (cargo install --locked cargo-deny)'
+      return
+    fi
+    cargo install --locked --quiet --root "$root/target/tools" cargo-deny@0.20.2 || return
+    PATH=$root/target/tools/bin:$PATH
+  fi
+  cargo deny --locked check licenses bans sources
+}
+
+section_lint() { cargo clippy --locked --workspace --all-targets -- -D warnings; }
+
+section_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items; }
+
+section_java() { build_engine verify; }
+
+section_image() {
+  docker version >/dev/null 2>&1 || { skipped image 'no Docker daemon' && return; }
+  find_debootstrap || { skipped image 'debootstrap is not installed' && return; }
+  ((EUID == 0)) || { skipped image 'debootstrap needs root' && return; }
+  engine_is_built || build_engine package -DskipTests || return
+  script/engine-image
+}
+
+section_modeler() {
+  find_chromium || { skipped modeler 'no Chromium' && return; }
+  find_npm || { skipped modeler 'no npm' && return; }
+  provide_node || return
+  (
+    cd tests/modeler && npm ci --no-audit --no-fund && npm test &&
+      git -C "$root" ls-files -z "$root/processes/*.bpmn" |
+      (cd "$root" && xargs -0 node tests/modeler/check.mjs)
+  )
+}
+
+# The browser driver wants a newer Node than Debian 12 has; npm's registry has it.
+provide_node() {
+  local wanted='const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 12) ? 0 : 1)'
+  node -e "$wanted" && return
+  npm install --no-audit --no-fund --prefix "$root/target/tools/node" node@22 || return
+  PATH=$root/target/tools/node/node_modules/node/bin:$PATH
+  node -e "$wanted"
+}
+
+build_rust_tests() {
+  # The end-to-end tests run the binary, which cargo does not build for another package's tests.
+  cargo build --locked -p cli && cargo test --locked --workspace --no-run
+}
+
+section_rust() {
+  build_rust_tests 2>&1 | tail -n 60 || return
+  engine_is_built || build_engine package -DskipTests || return
+  cargo test --locked --workspace --no-fail-fast
+}
+
+# --- Running them. ---
+
+# skipped NAME WHY: a part that this machine cannot do.
+skipped() { echo "SKIPPED $1: $2"; }
+
+# run SECTION…: those of them that are wanted, one after the other, with their output.
+run() {
+  local name
+  for name in "$@"; do
+    is_wanted "$name" || continue
+    say "== $name"
+    measured "$name" 2>&1 | tee "$logs/test-$name.log"
+  done
+}
+
+# lane LABEL SECTION…: the same in the background, until finish_jobs. The output is in the sections' logs.
+lane() {
+  local label=$1 name mine=()
+  shift
+  for name in "$@"; do
+    ! is_wanted "$name" || mine+=("$name")
+  done
+  ((${#mine[@]} == 0)) || job "test-lane-${mine[0]}" "$label" in_turn "${mine[@]}"
+}
+
+in_turn() {
+  local name
+  for name in "$@"; do
+    measured "$name" >"$logs/test-$name.log" 2>&1
+  done
+}
+
+measured() {
+  local start=$SECONDS code=0
+  "section_$1" || code=$?
+  echo "$code $((SECONDS - start))" >"$results/$1"
+}
+
+# --- The summary. ---
+
+# counts LOG: PASSED FAILED, from what the runners themselves say: cargo, Maven, the Modeler check.
+counts() {
+  awk '
+    /^test result: / { passed += $4; failed += $6 }
+    /Tests run: [0-9]+, .*Skipped: [0-9]+$/ {
+      match($0, /Tests run: .*/)
+      split(substr($0, RSTART), n, /[^0-9]+/)
+      passed += n[2] - n[3] - n[4] - n[5]; failed += n[3] + n[4]
+    }
+    /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
+    END { print passed + 0, failed + 0 }' "$1"
+}
+
+# Says how each section went and ends the script: the last line is the sum of all runners.
+summarise() {
+  local name code took passed failed all_passed=0 all_failed=0 line log
+  say "== summary"
+  for name in "${all[@]}"; do
+    is_wanted "$name" || continue
+    log=$logs/test-$name.log
+    read -r code took <"$results/$name" || code=1 took=0
+    read -r passed failed < <(counts "$log")
+    # A section that fails without a failed test (a lint, a compiler error) counts as one.
+    ((code == 0 || failed > 0)) || failed=1
+    if ((failed > 0)) && [[ $name != rust && $name != format && $name != shell ]]; then
+      say "-- $name, from target/log/test-$name.log"
+      tail -n 100 "$log" >&2
+    fi
+    all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed))
+    line=$(printf '%-10s %8s' "$name" "$(elapsed "$took")")
+    ((passed + failed == 0)) || line+="   $passed passed, $failed failed"
+    if ((failed > 0)); then bad "$line"; else good "$line"; fi
+  done
+  while read -r line; do
+    say "$line"
+    [[ -z ${CI:-} ]] || all_failed=$((all_failed + 1))
+  done < <(cat "$logs"/test-*.log | grep -o 'SKIPPED [^ ]*: .*' | sort -u)
+  say "took $(elapsed $((SECONDS - started)))"
+  echo "$all_passed passed, $all_failed failed"
+  ((all_failed == 0))
+}
