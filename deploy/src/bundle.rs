@@ -57,6 +57,20 @@ impl Bundle {
         &self.name
     }
 
+    /// Whether a model refers to others of its own deployment (`calledElementBinding="deployment"`,
+    /// `camunda-forms:deployment:x.form` and the like), so that they have to be deployed together. Taken too
+    /// widely it costs new versions, taken too narrowly it keeps a form from being seen.
+    pub(crate) fn holds_together(&self) -> bool {
+        let refers = |content: &[u8]| {
+            [b"\"deployment\"".as_slice(), b"'deployment'", b":deployment:"]
+                .iter()
+                .any(|mark| content.windows(mark.len()).any(|window| window == *mark))
+        };
+        self.models
+            .iter()
+            .any(|model| model.is_bpmn() && refers(&model.content))
+    }
+
     /// The models, by resource name.
     #[must_use]
     pub fn models(&self) -> &[Model] {

@@ -1,10 +1,13 @@
 //! From a bundle to definitions in the engine.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use diagnostics::{Diagnostic, Report};
-use engine_client::{EngineClient, EngineError};
+use engine_client::{DeploymentRequest, EngineClient, EngineError, ProcessDefinition, Resource};
 use serde::Serialize;
 
 use crate::Bundle;
+use crate::refused::explain;
 
 /// What a deployment brought.
 #[derive(Clone, Debug, Serialize)]
@@ -75,6 +78,93 @@ pub async fn deploy(
     name: Option<&str>,
     tenant: Option<&str>,
 ) -> Result<Outcome, DeployError> {
-    let _ = (engine, name, tenant);
-    Err(DeployError::Findings(bundle.check()))
+    let reading = bundle.read();
+    if reading.report.errors > 0 {
+        return Err(DeployError::Findings(reading.report));
+    }
+    let name = name.unwrap_or(bundle.name());
+    let resources = bundle.models().iter().map(|model| Resource {
+        name: model.resource.clone(),
+        content: model.content.clone(),
+    });
+    let request = DeploymentRequest {
+        name,
+        source: "procos",
+        tenant_id: tenant,
+        resources: resources.collect(),
+        changed_only: !bundle.holds_together(),
+    };
+    let deployed = engine
+        .deploy(&request)
+        .await
+        .map_err(|error| explain(bundle, error))?;
+    let mut outcome = Outcome {
+        deployment_id: deployed.id,
+        definitions: Vec::new(),
+        diagnostics: reading.report.diagnostics,
+    };
+    let mut keys = reading.keys;
+    for definition in deployed.deployed_process_definitions.into_values() {
+        keys.remove(&definition.key);
+        outcome.definitions.push(DeployedDefinition::of(definition, true));
+    }
+    if !keys.is_empty() {
+        unchanged(engine, &keys, name, tenant, &mut outcome).await?;
+    }
+    outcome.definitions.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(outcome)
+}
+
+/// Adds what was there already, and a warning where something else has been deployed over it: the engine compares
+/// with deployments of the same name alone, and would go on running the other.
+async fn unchanged(
+    engine: &EngineClient,
+    keys: &BTreeMap<String, String>,
+    name: &str,
+    tenant: Option<&str>,
+    outcome: &mut Outcome,
+) -> Result<(), EngineError> {
+    let ours: BTreeSet<_> = engine
+        .deployments(name)
+        .await?
+        .into_iter()
+        .map(|it| it.id)
+        .collect();
+    for definition in engine.latest_definitions(None).await? {
+        let Some(file) = keys
+            .get(&definition.key)
+            .filter(|_| definition.tenant_id.as_deref() == tenant)
+        else {
+            continue;
+        };
+        if !definition
+            .deployment_id
+            .as_ref()
+            .is_some_and(|id| ours.contains(id))
+        {
+            let (key, version) = (&definition.key, definition.version);
+            let message = format!(
+                "`{key}` has not changed since it was deployed as `{name}`, but version {version} in force comes from another deployment"
+            );
+            outcome.diagnostics.push(
+                Diagnostic::warning("not-in-force", file, message)
+                    .help("delete that deployment, or change the model to have it deployed anew"),
+            );
+        }
+        outcome
+            .definitions
+            .push(DeployedDefinition::of(definition, false));
+    }
+    Ok(())
+}
+
+impl DeployedDefinition {
+    fn of(definition: ProcessDefinition, new: bool) -> Self {
+        Self {
+            key: definition.key,
+            version: definition.version,
+            id: definition.id,
+            new,
+        }
+    }
 }

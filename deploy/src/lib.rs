@@ -5,6 +5,8 @@
 mod bundle;
 mod check;
 mod deployer;
+#[cfg(test)]
+mod fixtures;
 mod load;
 mod refused;
 
