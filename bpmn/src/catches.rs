@@ -6,7 +6,7 @@ impl Model {
     /// It is where one of these catches the code: an error boundary event of the activity or of a subprocess
     /// around it, or an error event subprocess of a scope around it, up to the process. The way out through a
     /// calling process is the caller's to ask: `catches` of that process with its call activity. An unknown
-    /// process or activity catches nothing.
+    /// process or activity catches nothing, and the engine refuses an empty code.
     ///
     /// The rules are those of Camunda 7.24. `BpmnParse` (`parseBoundaryErrorEventDefinition`,
     /// `parseErrorStartEventDefinition`): an event without `errorRef`, or whose error has no `errorCode`, catches
@@ -15,8 +15,8 @@ impl Model {
     /// what is thrown inside it. `parseBoundaryEvents`: a boundary event of a multi-instance activity sits on
     /// the body, around every instance.
     pub fn catches(&self, process_id: &str, activity_id: &str, error_code: &str) -> bool {
-        self.process(process_id)
-            .is_some_and(|process| process.catches(activity_id, error_code))
+        let process = self.process(process_id).filter(|_| !error_code.is_empty());
+        process.is_some_and(|process| process.catches(activity_id, error_code))
     }
 }
 

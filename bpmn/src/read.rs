@@ -267,7 +267,11 @@ fn has_output_parameters(element: &Element<'_>) -> bool {
     element
         .children(Namespace::Bpmn, "extensionElements")
         .flat_map(|it| it.children(Namespace::Camunda, "inputOutput"))
-        .any(|it| it.children(Namespace::Camunda, "outputParameter").next().is_some())
+        .any(|it| {
+            it.children(Namespace::Camunda, "outputParameter")
+                .next()
+                .is_some()
+        })
 }
 
 fn kind(element: &Element<'_>) -> Option<Kind> {

@@ -21,6 +21,7 @@ fn errors_are_caught_as_the_engine_does() {
         ("boundary", "guarded", "", false),
         ("boundary", "neighbour", "A", false),
         ("boundary", "catch_all", "anything", true),
+        ("boundary", "catch_all", "", false),
         ("boundary", "catch_all_no_code", "anything", true),
         ("boundary", "dangling", "E_nowhere", true),
         ("boundary", "dangling", "A", false),
@@ -44,8 +45,9 @@ fn errors_are_caught_as_the_engine_does() {
         ("events", "repair", "PROCESS", true),
         ("events", "report", "PROCESS", false),
         ("events", "call_in_report", "PROCESS", true),
-        // A start event with a code in a plain subprocess catches nothing.
-        ("events", "in_plain", "PLAIN", false),
+        // In a plain subprocess a start event catches nothing.
+        ("refused", "beside", "PLAIN", false),
+        ("refused", "in_plain", "PLAIN", false),
     ];
     for (process, activity, code, caught) in table {
         assert_eq!(

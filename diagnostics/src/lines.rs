@@ -160,6 +160,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn agrees_with_counting(text in "(\r\n|\n|\r|\t|[a-z]{1,90}|é|𝄞){0,60}") {
             let index = LineIndex::new(&text);

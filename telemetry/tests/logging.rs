@@ -30,7 +30,7 @@ fn emit() {
     let _outer = outer.enter();
     let inner = tracing::info_span!("external_task", task = "t-1", topic = "http_request");
     let _inner = inner.enter();
-    tracing::info!(attempt = 3, "done \"so\"\nfar");
+    tracing::info!(attempt = 3, task = "t-1, again", "done \"so\"\nfar");
     tracing::debug!("detail");
     tracing::debug!(target: "hyper::client", "byte by byte");
     println!("survived");
