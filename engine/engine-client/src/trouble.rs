@@ -124,6 +124,18 @@ impl EngineClient {
         self.get(&["event-subscription"]).query(&query).read().await
     }
 
+    /// Whatever an instance waits for: messages, signals. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn subscriptions_of(
+        &self,
+        process_instance_id: &str,
+    ) -> Result<Vec<EventSubscription>, EngineError> {
+        let query = [("processInstanceId", process_instance_id)];
+        self.get(&["event-subscription"]).query(&query).read().await
+    }
+
     /// Everything that waits for an event of a kind (`message`, `signal`). May be repeated.
     ///
     /// # Errors
