@@ -41,7 +41,6 @@ final class ClosedEngine extends AbstractProcessEnginePlugin {
     engine.setScriptEngineResolver(new DefaultScriptEngineResolver(scripts));
     engine.setResolverFactories(new ArrayList<>(List.of(ClosedEngine::variablesOf)));
     engine.setArtifactFactory(new NoClasses());
-    engine.getCustomPostBPMNParseListeners().add(new NoShell());
     engine.getCustomSessionFactories().add(new AllTenants(Set.of(users.kernel().id(), users.worker().id())));
     engine.getCustomPreCommandInterceptorsTxRequired().add(new DiscreetDatabase());
     engine.getCustomPreCommandInterceptorsTxRequiresNew().add(new DiscreetDatabase());
@@ -71,7 +70,7 @@ final class ClosedEngine extends AbstractProcessEnginePlugin {
     };
   }
 
-  /** Makes no instance of any class that a model names: delegates, listeners, variable mappings. */
+  /** Makes no instance of what a model names: delegates, listeners, the built-in shell and mail tasks (at deployment). */
   private static final class NoClasses implements ArtifactFactory {
     @Override
     public <T> T getArtifact(Class<T> type) {

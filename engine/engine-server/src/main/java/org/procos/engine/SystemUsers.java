@@ -60,20 +60,26 @@ final class SystemUsers {
   }
 
   private void ensureLogin(Settings.User wanted) {
-    User user = identity.createUserQuery().userId(wanted.id()).singleResult();
-    if (user != null) {
+    if (find(wanted) != null) {
       identity.unlockUser(wanted.id());
       if (identity.checkPassword(wanted.id(), wanted.password())) {
         return;
       }
-    } else {
+      // The failed check has counted as a failed login.
+      identity.unlockUser(wanted.id());
+    }
+    User user = find(wanted);
+    if (user == null) {
       user = identity.newUser(wanted.id());
       user.setFirstName("ProcOS");
       user.setLastName(wanted.id());
     }
     user.setPassword(wanted.password());
     identity.saveUser(user);
-    identity.unlockUser(wanted.id());
+  }
+
+  private User find(Settings.User wanted) {
+    return identity.createUserQuery().userId(wanted.id()).singleResult();
   }
 
   private void ensureAdminGroup() {
