@@ -1,0 +1,272 @@
+//! What an answer, or its absence, means for the task.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+use mime::Mime;
+use serde_json::{Map, Value as Json};
+use url::Url;
+use worker_api::{Answer, BpmnError, Failure, Outcome, Retry, Value, Variables};
+
+use crate::client::{Received, SendError, find_cause};
+use crate::connect::ConnectError;
+use crate::inputs::Scalars;
+use crate::redirect::RedirectError;
+use crate::show::masked;
+use crate::tls::TlsError;
+
+/// The longest that a service may ask to wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Characters of an answer's body that a failure repeats.
+const EXCERPT: usize = 300;
+
+/// Status codes that a task takes for an answer, beside 2xx and 3xx.
+#[derive(Debug, Default)]
+pub(crate) struct Accepted(Vec<(u16, u16)>);
+
+impl Accepted {
+    /// Reads codes such as `404` and classes such as `5xx`, in a list or with commas between.
+    ///
+    /// # Errors
+    /// Where one is neither.
+    pub(crate) fn read(given: Option<&Scalars>) -> Result<Self, Failure> {
+        let texts = given.map(Scalars::texts).unwrap_or_default();
+        let parts = texts
+            .iter()
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let range = |part: &str| {
+            let class = part.strip_suffix("xx").or_else(|| part.strip_suffix("XX"));
+            let (from, to) = match class {
+                Some(class) => class
+                    .parse::<u16>()
+                    .ok()
+                    .map(|class| (class * 100, class * 100 + 99))?,
+                None => part.parse().ok().map(|code| (code, code))?,
+            };
+            (100..=599).contains(&from).then_some((from, to))
+        };
+        parts
+            .map(|part| {
+                range(part).ok_or_else(|| {
+                    Failure::permanent(format!(
+                        "`{part}` in the input `accept_status` is no status: write codes such as 404 or classes such as 5xx"
+                    ))
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    fn contains(&self, status: StatusCode) -> bool {
+        self.0
+            .iter()
+            .any(|(from, to)| (*from..=*to).contains(&status.as_u16()))
+    }
+}
+
+/// The outcome of a request that was answered. `request` names it in messages.
+pub(crate) fn outcome(received: Received, accepted: &Accepted, request: &str) -> Outcome {
+    let status = received.status;
+    if status.is_success() || status.is_redirection() || accepted.contains(status) {
+        let body = read_body(&received).map_err(|error| {
+            Failure::permanent(format!(
+                "{request} answered {status} with a body that is no JSON: {error}"
+            ))
+            .with_details(excerpt(&received))
+        })?;
+        return Ok(fields(&received, body)
+            .into_iter()
+            .fold(Answer::new(), |answer, (name, value)| answer.with(name, value)));
+    }
+    let again = matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    );
+    if status.is_client_error() && !again {
+        let body = read_body(&received).unwrap_or_else(|_| text(&received, None));
+        let mut error = BpmnError::new(
+            format!("HTTP_{}", status.as_u16()),
+            format!("{request} answered {status}"),
+        )
+        .or("HTTP_4XX");
+        error.variables = fields(&received, body);
+        return Err(error.into());
+    }
+    let failure = Failure::retryable(format!("{request} answered {status}")).with_details(excerpt(&received));
+    Err(match retry_after(&received.headers, SystemTime::now()) {
+        Some(wait) => failure.with_retry(Retry::NotBefore(wait)),
+        None => failure,
+    }
+    .into())
+}
+
+/// The failure of a request that was not answered.
+pub(crate) fn failure(error: &SendError, request: &str, connection: &str) -> Failure {
+    let refused = find_cause::<ConnectError>(error);
+    let certificate = find_cause::<rustls::Error>(error).filter(|error| {
+        matches!(
+            error,
+            rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
+        )
+    });
+    let failure = match (error, refused) {
+        (_, Some(ConnectError::Refused { address, .. })) => Failure::permanent(format!(
+            "{request} is not sent: {}; if that is meant, add {address} to `allow` of services.http.{connection}",
+            refused.map(ToString::to_string).unwrap_or_default(),
+        )),
+        (SendError::Redirect(error @ RedirectError::TooMany), _) => {
+            Failure::permanent(format!("{request} is given up: {error}; check the address"))
+        }
+        (SendError::Redirect(error), _) => Failure::permanent(format!("{request} is given up: {error}")),
+        (SendError::TooLarge(limit), _) => Failure::permanent(format!(
+            "{request} is given up: the answer has more than {limit} bytes; ask for less, or raise `max_bytes` of services.http.{connection} and of the task"
+        )),
+        (SendError::Timeout(_) | SendError::Body(_), _) => Failure::retryable(format!("{request}: {error}")),
+        (SendError::Client(_), Some(error)) => Failure::retryable(format!("{request}: {error}")),
+        (SendError::Client(_), None) => match (certificate, find_cause::<TlsError>(error)) {
+            (Some(certificate), _) => Failure::permanent(format!(
+                "{request} is not sent: the service's certificate is not trusted ({certificate}); for a private authority set `ca_file` of services.http.{connection}"
+            )),
+            (None, Some(error)) => Failure::permanent(format!("{request} is not sent: {error}")),
+            (None, None) => Failure::retryable(format!(
+                "{request}: the connection broke before the answer was there"
+            )),
+        },
+    };
+    failure.caused_by(error)
+}
+
+fn fields(received: &Received, body: Value) -> Variables {
+    let url = Url::parse(&received.uri.to_string()).map_or_else(|_| String::new(), |url| masked(&url));
+    Variables::from([
+        (
+            "status".to_owned(),
+            Value::Integer(i64::from(received.status.as_u16())),
+        ),
+        (
+            "headers".to_owned(),
+            Value::Json(Json::Object(headers(&received.headers))),
+        ),
+        ("body".to_owned(), body),
+        ("url".to_owned(), Value::String(url)),
+    ])
+}
+
+fn headers(headers: &HeaderMap) -> Map<String, Json> {
+    let texts = |name: &http::HeaderName| -> Vec<String> {
+        headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect()
+    };
+    headers
+        .keys()
+        .map(|name| match name {
+            &SET_COOKIE => (name.to_string(), Json::from(texts(name))),
+            name => (name.to_string(), Json::from(texts(name).join(", "))),
+        })
+        .collect()
+}
+
+/// The body by its media type.
+///
+/// # Errors
+/// Where it should be JSON and is not.
+fn read_body(received: &Received) -> Result<Value, serde_json::Error> {
+    if received.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let media = media_type(&received.headers);
+    let Some(media) = media else {
+        return Ok(match std::str::from_utf8(&received.body) {
+            Ok(text) => Value::String(text.to_owned()),
+            Err(_) => Value::Bytes(received.body.clone()),
+        });
+    };
+    let names = |name: &str| media.subtype() == name || media.suffix().is_some_and(|suffix| suffix == name);
+    if names("json") {
+        return serde_json::from_slice::<Json>(&received.body).map(Value::from);
+    }
+    let is_text = media.type_() == mime::TEXT
+        || [
+            "xml",
+            "javascript",
+            "x-www-form-urlencoded",
+            "yaml",
+            "x-ndjson",
+            "graphql",
+        ]
+        .into_iter()
+        .any(names)
+        || media.get_param(mime::CHARSET).is_some();
+    Ok(if is_text {
+        text(received, Some(&media))
+    } else {
+        Value::Bytes(received.body.clone())
+    })
+}
+
+fn media_type(headers: &HeaderMap) -> Option<Mime> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()?.parse().ok()
+}
+
+/// The body as text in the character encoding that the media type names, else in UTF-8.
+fn text(received: &Received, media: Option<&Mime>) -> Value {
+    let label = media.and_then(|media| media.get_param(mime::CHARSET));
+    let encoding = label.and_then(|label| encoding_rs::Encoding::for_label(label.as_str().as_bytes()));
+    let (text, ..) = encoding.unwrap_or(encoding_rs::UTF_8).decode(&received.body);
+    Value::String(text.into_owned())
+}
+
+fn excerpt(received: &Received) -> String {
+    let text = String::from_utf8_lossy(&received.body);
+    let start: String = text.chars().take(EXCERPT).collect();
+    match text.chars().nth(EXCERPT) {
+        Some(_) => format!("{start} … ({} bytes in all)", received.body.len()),
+        None => start,
+    }
+}
+
+/// How long the service asks to wait, an hour at the most.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text)
+            .ok()?
+            .duration_since(now)
+            .unwrap_or_default(),
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_capped() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (text, wait) in [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            ("99999999", Some(3600)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            assert_eq!(
+                retry_after(&headers, now),
+                wait.map(Duration::from_secs),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Sends a request and reads its answer, within the bounds of a connection.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::{ServiceBuilder, ServiceExt};
+use tower_http::decompression::DecompressionLayer;
+use tower_http::follow_redirect::{FollowRedirectLayer, RequestUri};
+
+use crate::allow::Allowed;
+use crate::connect::{CheckedConnector, Resolve};
+use crate::redirect::{RedirectError, Redirects};
+use crate::tls::Connector;
+
+/// How long a connection that is not used stays open.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Connections to one host that stay open unused.
+const MOST_IDLE: usize = 8;
+
+/// The HTTP client of one named connection. Connections are kept for reuse by scheme, host and port, each to an
+/// address that was checked when it was opened; another named connection has others.
+#[derive(Clone)]
+pub(crate) struct HttpClient(Client<Connector, Full<Bytes>>);
+
+/// The bounds of one request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// From looking up the host to the last byte.
+    pub(crate) timeout: Duration,
+    /// Bytes of the answer's body, after decompression.
+    pub(crate) max_bytes: u64,
+    /// Whether redirects are followed.
+    pub(crate) follow_redirects: bool,
+}
+
+/// An answer that has been read.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// The address that answered.
+    pub(crate) uri: Uri,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// It was redirected to where it must not go.
+    #[error(transparent)]
+    Redirect(#[from] RedirectError),
+    /// There was no connection, or it broke.
+    #[error(transparent)]
+    Client(#[from] legacy::Error),
+    /// The body broke off, or is not what its encoding says.
+    #[error("the answer broke off")]
+    Body(#[source] Box<dyn Error + Send + Sync>),
+    /// The body is too large.
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(u64),
+    /// It took too long.
+    #[error("there was no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+impl HttpClient {
+    /// A client that reaches public addresses and the allowed ones.
+    pub(crate) fn new(resolver: Arc<dyn Resolve>, allow: Arc<[Allowed]>, ca_file: Option<PathBuf>) -> Self {
+        let connector = Connector::new(CheckedConnector::new(resolver, allow), ca_file);
+        Self(
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .pool_max_idle_per_host(MOST_IDLE)
+                .build(connector),
+        )
+    }
+
+    /// Sends a request, follows redirects and reads the answer.
+    ///
+    /// Cancellation: dropping the future closes the request's connection.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        bounds: Bounds,
+    ) -> Result<Received, SendError> {
+        tokio::time::timeout(bounds.timeout, self.exchange(request, bounds))
+            .await
+            .unwrap_or(Err(SendError::Timeout(bounds.timeout)))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, bounds: Bounds) -> Result<Received, SendError> {
+        let method = request.method().clone();
+        let asked = request.uri().clone();
+        let service = ServiceBuilder::new()
+            .layer(DecompressionLayer::new())
+            .layer(FollowRedirectLayer::with_policy(Redirects::new(
+                bounds.follow_redirects,
+            )))
+            .map_err(SendError::Client)
+            .service(self.0.clone());
+        let (parts, body) = service.oneshot(request).await?.into_parts();
+        let uri = parts
+            .extensions
+            .get::<RequestUri>()
+            .map_or(asked, |uri| uri.0.clone());
+        let has_body = method != Method::HEAD
+            && !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let body = if has_body {
+            let limit = usize::try_from(bounds.max_bytes).unwrap_or(usize::MAX);
+            match Limited::new(body, limit).collect().await {
+                Ok(read) => read.to_bytes(),
+                Err(error) if !error.is::<LengthLimitError>() => return Err(SendError::Body(error)),
+                // An error's status says more than that its page is too large.
+                Err(_) if parts.status.is_client_error() || parts.status.is_server_error() => Bytes::new(),
+                Err(_) => return Err(SendError::TooLarge(bounds.max_bytes)),
+            }
+        } else {
+            Bytes::new()
+        };
+        Ok(Received {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            uri,
+        })
+    }
+}
+
+/// The first error of a type in a chain of causes; an I/O error hides the one it wraps.
+pub(crate) fn find_cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        let wrapped = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}

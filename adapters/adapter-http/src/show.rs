@@ -1,0 +1,66 @@
+//! How requests are named in messages: without logins, and without query values that look like secrets.
+
+use http::Method;
+use secrets::MASK;
+use url::Url;
+
+/// What a query parameter's name contains where its value is a secret.
+const SECRETIVE: [&str; 10] = [
+    "token",
+    "key",
+    "secret",
+    "passw",
+    "pwd",
+    "sig",
+    "auth",
+    "credential",
+    "session",
+    "jwt",
+];
+
+/// Method and address, fit to be read by anybody.
+pub(crate) fn shown(method: &Method, url: &Url) -> String {
+    format!("{method} {}", masked(url))
+}
+
+/// An address without login and fragment, and with masks over secrets in the query.
+pub(crate) fn masked(url: &Url) -> String {
+    let base = url.as_str().split(['?', '#']).next().unwrap_or_default();
+    let mut plain = Url::parse(base).unwrap_or_else(|_| url.clone());
+    // Both fail only for addresses that can hold no login.
+    let _ = plain.set_username("");
+    let _ = plain.set_password(None);
+    let Some(query) = url.query() else {
+        return plain.into();
+    };
+    let parts = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if is_secretive(name) => format!("{name}={MASK}"),
+        _ => pair.to_owned(),
+    });
+    format!("{plain}?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+fn is_secretive(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRETIVE.iter().any(|part| name.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_and_secrets_are_not_shown() {
+        for (url, shown) in [
+            ("https://a.example/x?page=2", "https://a.example/x?page=2"),
+            ("https://ada:hunter2@a.example/x", "https://a.example/x"),
+            (
+                "https://a.example/x?api_key=1&page=2&Access-Token=3#frag",
+                "https://a.example/x?api_key=********&page=2&Access-Token=********",
+            ),
+            ("https://a.example/", "https://a.example/"),
+        ] {
+            assert_eq!(masked(&Url::parse(url).unwrap()), shown);
+        }
+    }
+}
