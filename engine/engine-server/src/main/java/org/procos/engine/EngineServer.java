@@ -11,12 +11,15 @@ import org.camunda.bpm.engine.IdentityService;
 import org.camunda.bpm.engine.rest.impl.FetchAndLockContextListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.beans.BeansException;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.context.event.ApplicationReadyEvent;
+import org.springframework.boot.web.server.WebServerException;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.boot.web.servlet.context.ServletWebServerApplicationContext;
+import org.springframework.context.ApplicationContextException;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.event.ContextClosedEvent;
 import org.springframework.context.event.EventListener;
@@ -127,15 +130,15 @@ public class EngineServer {
     return environment;
   }
 
-  /** The chain of causes, the root cause last: what the kernel shows and classifies. */
+  /** The chain of causes without the container's wrappers, the root cause last: what the kernel shows and classifies. */
   private static void report(Throwable failure) {
-    String previous = "";
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-      String message = String.valueOf(cause.getMessage()).lines().findFirst().orElse("");
-      if (!message.equals(previous)) {
+      boolean wrapper = cause instanceof BeansException || cause instanceof ApplicationContextException
+          || cause.getClass() == WebServerException.class;
+      if (!wrapper || cause.getCause() == null) {
+        String message = String.valueOf(cause.getMessage()).lines().findFirst().orElse("");
         LOG.error("engine failed to start: {}: {}", cause.getClass().getName(), message);
       }
-      previous = message;
     }
     LOG.debug("engine failed to start", failure);
   }

@@ -31,7 +31,7 @@ final class RestLogin extends HttpFilter {
    */
   private static final Pattern WORKER_MAY = Pattern.compile("""
       (GET|POST|PUT)\\s/external-task(/.*)?
-      |GET\\s/(process-definition|process-instance|history/external-task-log)(/.*)?
+      |GET\\s/(process-definition|process-instance|history/(external-task-log|activity-instance))(/.*)?
       |POST\\s/(process-instance|variable-instance)(/count)?
       |GET\\s/variable-instance(/.*)?
       |(GET|POST|PUT)\\s/execution/[^/]+/localVariables(/.*)?

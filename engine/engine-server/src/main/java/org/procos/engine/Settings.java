@@ -10,9 +10,11 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** What the kernel tells the engine at its start: one JSON object, of which only {@code users} is required. */
 public record Settings(
@@ -135,15 +137,19 @@ public record Settings(
     }
   }
 
-  /** H2 writes half a second late by default, and closes under the engine's feet at a SIGTERM. */
+  /**
+   * What H2 must be told unless the URL tells it otherwise: to write at each commit and not half a second later, not to
+   * close under the engine's feet at a SIGTERM, and to leave reporting to us instead of a file beside the database.
+   */
   private static String durable(String url) {
     if (!url.startsWith("jdbc:h2:")) {
       return url;
     }
-    String upper = url.toUpperCase();
-    return url
-        + (upper.contains(";WRITE_DELAY=") ? "" : ";WRITE_DELAY=0")
-        + (upper.contains(";DB_CLOSE_ON_EXIT=") ? "" : ";DB_CLOSE_ON_EXIT=FALSE");
+    String upper = url.toUpperCase(Locale.ROOT);
+    return url + Stream.of("WRITE_DELAY=0", "DB_CLOSE_ON_EXIT=FALSE", "TRACE_LEVEL_FILE=0")
+        .filter(option -> !upper.contains(";" + option.substring(0, option.indexOf('=') + 1)))
+        .map(option -> ";" + option)
+        .collect(Collectors.joining());
   }
 
   private static String path(JsonMappingException e) {

@@ -102,7 +102,11 @@ final class EngineProcess implements AutoCloseable {
   }
 
   Answer callAs(String user, String password, String path) throws Exception {
-    return send(request("/engine-rest" + path, user, password)).get(60, TimeUnit.SECONDS);
+    return callAsAsync(user, password, path).get(60, TimeUnit.SECONDS);
+  }
+
+  CompletableFuture<Answer> callAsAsync(String user, String password, String path) throws Exception {
+    return send(request("/engine-rest" + path, user, password));
   }
 
   /** Deploys one file as a user; fields such as tenant-id may be added. */
