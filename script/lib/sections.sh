@@ -46,7 +46,7 @@ section_modeler() {
   provide_node || return
   (
     cd tests/modeler && npm ci --no-audit --no-fund && npm test &&
-      git -C "$root" ls-files -z "$root/processes/*.bpmn" |
+      git -C "$root" ls-files -z 'processes/*.bpmn' 'docs/*.bpmn' |
       (cd "$root" && xargs -0 node tests/modeler/check.mjs)
   )
 }

@@ -9,6 +9,11 @@ use serde_json::Value;
 
 use crate::{Running, procos_binary};
 
+const JAR: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../engine/engine-server/target/procos-engine.jar"
+);
+
 /// A call of the built `procos` that is being put together.
 #[derive(Debug)]
 pub struct Procos {
@@ -27,12 +32,14 @@ pub struct Finished {
 }
 
 impl Procos {
-    /// A call in `folder`, where it finds `procos.yml` and puts `data`. Of the test's own environment it sees
-    /// only the path, the home and the JDK, so that a developer's settings change nothing.
+    /// A call in `folder`, where it finds `procos.yml` and puts `data`; the engine's jar is the checkout's. Of the
+    /// test's own environment it sees only the path, the home and the JDK, so that a developer's settings change
+    /// nothing.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         let mut command = Command::new(procos_binary());
         command.current_dir(folder).env_clear().env("NO_COLOR", "1");
+        command.env("PROCOS_ENGINE_JAR", JAR);
         for name in ["PATH", "HOME", "JAVA_HOME", "DOCKER_HOST", "LANG", "TMPDIR"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);

@@ -17,19 +17,20 @@ pub async fn until<T, E: Display>(
 ) -> T {
     let deadline = Instant::now() + within;
     let mut pause = Duration::from_millis(10);
-    loop {
-        match tokio::time::timeout_at(deadline, probe()).await {
-            Ok(Ok(answer)) => return answer,
-            Ok(Err(missing)) => assert!(
-                Instant::now() < deadline,
-                "waited {within:?} in vain until {what}: {missing}"
-            ),
-            Err(_) => {
-                panic!("waited {within:?} in vain until {what}: the question itself had no answer in time")
+    let mut missing = "the question itself had no answer in time".to_owned();
+    let asking = async {
+        loop {
+            match probe().await {
+                Ok(answer) => return answer,
+                Err(still) => missing = still.to_string(),
             }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
         }
-        tokio::time::sleep(pause.min(deadline - Instant::now())).await;
-        pause = (pause * 2).min(Duration::from_millis(200));
+    };
+    match tokio::time::timeout_at(deadline, asking).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("waited {within:?} in vain until {what}: {missing}"),
     }
 }
 
