@@ -192,9 +192,21 @@ pub enum BootError {
         /// The engine's log.
         log: LogTail,
     },
-    /// The engine lives and does not answer.
-    #[error("the engine at {url} did not answer within {after:?}{}; see its log, or give it longer with microkernel.bootstrap_timeout", because(.last))]
+    /// A booting engine does not answer.
+    #[error("the engine at {url} did not answer within {after:?}{}; {}", because(.last), boot_advice(.log))]
     Timeout {
+        /// The REST API's address.
+        url: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// What the last attempt to reach it gave.
+        last: Option<String>,
+        /// The engine's log: empty for one that somebody else runs.
+        log: LogTail,
+    },
+    /// An engine that did answer does so no more, although its process lives or is somebody else's.
+    #[error("the engine at {url} has not answered for {after:.1?}{}", because(.last))]
+    Lost {
         /// The REST API's address.
         url: String,
         /// How long it was waited for.
@@ -300,7 +312,8 @@ impl BootError {
             | Self::DatabaseLogin { log, .. }
             | Self::DatabaseLocked { log, .. }
             | Self::EngineDied { log, .. }
-            | Self::Timeout { log, .. } => Some(log).filter(|log| !log.lines.is_empty()),
+            | Self::Timeout { log, .. }
+            | Self::Lost { log, .. } => Some(log).filter(|log| !log.lines.is_empty()),
             Self::GaveUp { last, .. } => last.log(),
             _ => None,
         }
@@ -319,4 +332,12 @@ impl BootError {
 
 fn because(last: &Option<String>) -> String {
     last.as_ref().map(|last| format!(" ({last})")).unwrap_or_default()
+}
+
+fn boot_advice(log: &LogTail) -> String {
+    if log.lines.is_empty() {
+        return "check engine.url and that the engine runs".to_owned();
+    }
+    let file = log.file.display();
+    format!("its log {file} may say why; microkernel.bootstrap_timeout gives it longer")
 }

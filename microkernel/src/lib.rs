@@ -4,12 +4,24 @@
 //! engine alive until it is told to stop or cannot go on; [`Kernel::stop`] ends it in order. The caller sets
 //! up logging, handles signals and runs the workers: the kernel knows nothing of them.
 
+mod child;
 mod credentials;
+mod data_dir;
+mod docker;
+mod engine;
+mod engine_log;
 mod error;
 mod event;
+mod exit;
+mod health;
+mod java;
 mod kernel;
+mod listen;
 mod phase;
+mod progress;
 mod restart;
+mod root;
+mod server;
 mod settings;
 
 pub use credentials::{Credentials, CredentialsError};

@@ -87,12 +87,18 @@ pub struct JavaSettings {
 }
 
 impl JavaSettings {
-    /// Flags that suit a machine that does other things besides.
+    /// A small heap and one thread for its garbage, which suit a machine that does other things besides; an engine
+    /// without memory ends, and is started again.
     #[must_use]
     pub fn default_flags() -> Vec<String> {
-        ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "-XX:+UseSerialGC",
+            "-Xmx512m",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Dfile.encoding=UTF-8",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 }
 

@@ -1,0 +1,146 @@
+//! The data directory: one kernel at a time, some space, and an identity.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::BootError;
+
+/// What an engine needs for its database and log to begin with, in bytes.
+pub(crate) const SPACE_NEEDED: u64 = 64 << 20;
+
+/// The data directory, taken: nobody else gets it until this is dropped, however the process ends.
+pub(crate) struct DataDir {
+    path: PathBuf,
+    id: String,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes it where it is missing, and takes it.
+    pub(crate) fn take(path: &Path) -> Result<Self, BootError> {
+        std::fs::create_dir_all(path.join("logs")).map_err(at(path))?;
+        let path = path.canonicalize().map_err(at(path))?;
+        let lock = lock(&path)?;
+        let id = identity(&path)?;
+        Ok(Self {
+            path,
+            id,
+            _lock: lock,
+        })
+    }
+
+    /// Its absolute path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its identity, the same for as long as it exists: containers and volumes are labelled with it.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether there is enough space.
+    pub(crate) fn check_space(&self) -> Result<(), BootError> {
+        let Ok(about) = rustix::fs::statvfs(&self.path) else {
+            return Ok(());
+        };
+        let free = about.f_bavail.saturating_mul(about.f_frsize);
+        if free >= SPACE_NEEDED {
+            return Ok(());
+        }
+        Err(BootError::DiskTooSmall {
+            path: self.path.clone(),
+            free,
+            needed: SPACE_NEEDED,
+        })
+    }
+}
+
+/// The lock's file tells whose it is, for the other's message.
+fn lock(directory: &Path) -> Result<File, BootError> {
+    let path = directory.join("kernel.lock");
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            return Err(BootError::DataDirInUse {
+                path: directory.into(),
+                process: holder.trim().parse().ok(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
+    }
+    let note = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        write!(file, "{}", std::process::id())
+    };
+    match note(&mut file) {
+        // It is only for messages; the check of the space has better words for this.
+        Err(error) if error.kind() != ErrorKind::StorageFull => Err(at(&path)(error)),
+        _ => Ok(file),
+    }
+}
+
+fn identity(directory: &Path) -> Result<String, BootError> {
+    let path = directory.join("id");
+    match std::fs::read_to_string(&path) {
+        Ok(text) if Uuid::try_parse(text.trim()).is_ok() => return Ok(text.trim().to_owned()),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&path)(error)),
+        _ => {}
+    }
+    let id = Uuid::new_v4().to_string();
+    match std::fs::write(&path, &id) {
+        Err(error) if error.kind() != ErrorKind::StorageFull => Err(at(&path)(error)),
+        _ => Ok(id),
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BootError {
+    let path = path.to_owned();
+    move |source| BootError::DataDir { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_kernel_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        let first = DataDir::take(&path).unwrap();
+        let error = DataDir::take(&path).err().unwrap();
+        assert!(
+            matches!(&error, BootError::DataDirInUse { process, .. } if *process == Some(std::process::id())),
+            "{error}"
+        );
+        let id = first.id().to_owned();
+        drop(first);
+        assert_eq!(DataDir::take(&path).unwrap().id(), id);
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        std::fs::write(&path, "").unwrap();
+        let error = DataDir::take(&path).err().unwrap().to_string();
+        assert!(
+            error.contains(path.to_str().unwrap()) && error.contains("--data-dir"),
+            "{error}"
+        );
+    }
+}
