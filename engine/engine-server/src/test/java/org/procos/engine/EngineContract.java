@@ -189,7 +189,7 @@ abstract class EngineContract {
         + "</bpmn:scriptTask><bpmn:sequenceFlow id=\"w\" sourceRef=\"it\" targetRef=\"wait\"/><bpmn:userTask id=\"wait\"/>";
     String sum = deployed(Bpmn.process(key + "feel", condition.formatted("x + 1")));
     assertEquals(42, resultOf(sum, "r", Map.of("x", Map.of("value", 41, "type", "Integer"))).asInt());
-    String out = deployed(Bpmn.process(key + "feelx", condition.formatted("if execution = null then \"closed\" else \"open\"")));
+    String out = deployed(Bpmn.process(key + "feelx", condition.formatted("if execution = null and dataSource = null then \"closed\" else \"open\"")));
     assertEquals("closed", resultOf(out, "r", Map.of()).asText());
   }
 
