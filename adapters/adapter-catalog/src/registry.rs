@@ -1,0 +1,92 @@
+//! The adapters, each made from its section of `services`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use adapter_core::CoreAdapter;
+use adapter_http::{ConnectionSettings, HttpAdapter};
+use secrets::SecretStore;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+use worker_api::Adapter;
+
+use crate::CatalogueError;
+
+/// Makes an adapter out of its section of `services`, null where there is none.
+type Make = fn(&Json, &SecretStore) -> Result<Made, CatalogueError>;
+
+/// An adapter with its settings as they are in force.
+pub(crate) struct Made {
+    pub(crate) adapter: Arc<dyn Adapter>,
+    pub(crate) settings: Json,
+}
+
+/// Every adapter: the name of its section, and how it is made.
+const ADAPTERS: &[(&str, Make)] = &[(adapter_core::NAME, core), (adapter_http::NAME, http)];
+
+/// All adapters by name.
+pub(crate) fn make_all(
+    services: &Map<String, Json>,
+    secrets: &SecretStore,
+) -> Result<BTreeMap<&'static str, Made>, CatalogueError> {
+    let names = || ADAPTERS.iter().map(|(name, _)| *name);
+    if let Some(unknown) = services
+        .keys()
+        .find(|key| !names().any(|name| name == key.as_str()))
+    {
+        return Err(CatalogueError::unknown(
+            format!("services.{unknown}"),
+            "adapter",
+            unknown,
+            names(),
+        ));
+    }
+    ADAPTERS
+        .iter()
+        .map(|(name, make)| Ok((*name, make(services.get(*name).unwrap_or(&Json::Null), secrets)?)))
+        .collect()
+}
+
+fn core(section: &Json, _: &SecretStore) -> Result<Made, CatalogueError> {
+    let _: BTreeMap<String, Nothing> = read(adapter_core::NAME, section)?;
+    Ok(Made {
+        adapter: Arc::new(CoreAdapter::new()),
+        settings: Json::Null,
+    })
+}
+
+fn http(section: &Json, secrets: &SecretStore) -> Result<Made, CatalogueError> {
+    let connections: BTreeMap<String, ConnectionSettings> = read(adapter_http::NAME, section)?;
+    let adapter = HttpAdapter::new(connections, secrets.clone())
+        .map_err(|error| CatalogueError::new(format!("services.http.{}", error.key), error.problem))?;
+    let settings = serde_json::to_value(adapter.connections().collect::<BTreeMap<_, _>>())
+        .map_err(|error| CatalogueError::new("services.http", error.to_string()))?;
+    Ok(Made {
+        adapter: Arc::new(adapter),
+        settings,
+    })
+}
+
+/// The section of an adapter that has no settings.
+struct Nothing;
+
+impl<'de> serde::Deserialize<'de> for Nothing {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom(
+            "this adapter has no settings; take the section out",
+        ))
+    }
+}
+
+/// A section as an adapter's own type; no section is an empty one.
+fn read<T: DeserializeOwned>(name: &str, section: &Json) -> Result<T, CatalogueError> {
+    let empty = Json::Object(Map::new());
+    let section = if section.is_null() { &empty } else { section };
+    serde_path_to_error::deserialize(section).map_err(|error| {
+        let key = match error.path().to_string() {
+            path if path == "." => format!("services.{name}"),
+            path => format!("services.{name}.{path}"),
+        };
+        CatalogueError::new(key, error.inner().to_string())
+    })
+}
