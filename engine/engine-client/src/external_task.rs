@@ -291,6 +291,26 @@ impl EngineClient {
             .await
     }
 
+    /// Locks one task. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone, `is_bad_request` where another worker holds a live lock.
+    pub async fn lock(
+        &self,
+        task_id: &str,
+        worker_id: &str,
+        lock_duration: Duration,
+    ) -> Result<(), EngineError> {
+        let body = serde_json::json!({
+            "workerId": worker_id,
+            "lockDuration": u64::try_from(lock_duration.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.post(&["external-task", task_id, "lock"])
+            .json(&body)
+            .done()
+            .await
+    }
+
     /// Takes a task's lock away, whoever holds it: the engine does not check. May be repeated.
     ///
     /// # Errors

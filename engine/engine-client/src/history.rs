@@ -162,6 +162,8 @@ pub struct ExternalTaskRecord {
 /// A variable in the history.
 #[derive(Clone, Debug)]
 pub struct VariableRecord {
+    /// Its id.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// Its last value.
@@ -173,6 +175,7 @@ pub struct VariableRecord {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawVariable {
+    id: String,
     name: String,
     #[serde(default)]
     activity_instance_id: String,
@@ -227,6 +230,16 @@ impl EngineClient {
             .query(query)
             .read()
             .await
+    }
+
+    /// Whether the history holds any change of a variable, which the level `full` alone keeps. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn keeps_details(&self) -> Result<bool, EngineError> {
+        let query = [("variableUpdates", "true"), ("maxResults", "1"), ("deserializeValues", "false")];
+        let details: Vec<serde_json::Value> = self.get(&["history", "detail"]).query(&query).read().await?;
+        Ok(!details.is_empty())
     }
 
     /// The steps at which an instance stands. May be repeated.
@@ -304,7 +317,16 @@ impl EngineClient {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The last value of every variable of an instance, of all its scopes. May be repeated.
+    /// The content of a file or bytes variable in the history. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where there is no such variable.
+    pub async fn variable_record_data(&self, id: &str) -> Result<bytes::Bytes, EngineError> {
+        self.get(&["history", "variable-instance", id, "data"]).bytes().await
+    }
+
+    /// The last value of every variable of an instance, of all its scopes. The content of files and bytes is left
+    /// out. May be repeated.
     ///
     /// # Errors
     /// As every call: see [`EngineError`].
@@ -318,6 +340,7 @@ impl EngineClient {
         Ok(raw
             .into_iter()
             .map(|raw| VariableRecord {
+                id: raw.id,
                 name: raw.name,
                 value: raw.value.into(),
                 activity_instance_id: raw.activity_instance_id,

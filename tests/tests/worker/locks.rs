@@ -1,0 +1,227 @@
+//! Slots, locks, and the end of a pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tests::until;
+use tokio::sync::Semaphore;
+use worker_api::Answer;
+use worker_runtime::{Ended, PoolSettings};
+
+use crate::bench::{Bench, SOON};
+
+#[tokio::test]
+async fn no_more_is_locked_than_there_are_slots() {
+    let bench = Bench::new("capacity");
+    bench.deploy_task("", "").await;
+    let gate = Arc::new(Semaphore::new(0));
+    let running = Arc::new(AtomicUsize::new(0));
+    let (pool, heard) = bench.pool(|settings| settings.capacity = 3, {
+        let (gate, running) = (gate.clone(), running.clone());
+        move |_| {
+            let (gate, running) = (gate.clone(), running.clone());
+            async move {
+                running.fetch_add(1, Ordering::SeqCst);
+                gate.acquire().await.unwrap().forget();
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(Answer::new())
+            }
+        }
+    });
+    for _ in 0..8 {
+        bench.start().await;
+    }
+    until("three run", SOON, async || match running.load(Ordering::SeqCst) {
+        3 => Ok(()),
+        count => Err(format!("{count} run")),
+    })
+    .await;
+    let locked = bench.engine.locked_by(pool.worker_id()).await.unwrap().len();
+    assert_eq!((locked, pool.in_flight()), (3, 3));
+    gate.add_permits(2);
+    until("two are done and three more run", SOON, async || {
+        match (heard.ends().len(), running.load(Ordering::SeqCst)) {
+            (2, 3) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert_eq!(bench.engine.locked_by(pool.worker_id()).await.unwrap().len(), 3);
+    gate.add_permits(6);
+    until("all are done", SOON, async || match heard.ends().len() {
+        8 => Ok(()),
+        count => Err(format!("{count} done")),
+    })
+    .await;
+    pool.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_task_that_outlasts_its_lock_runs_once() {
+    let bench = Bench::new("heartbeat");
+    bench.deploy_task("", "").await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let lock = Duration::from_millis(1500);
+    let (pool, heard) = bench.pool(|settings| settings.lock_duration = lock, {
+        let runs = runs.clone();
+        move |_| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(lock * 3).await;
+                Ok(Answer::new())
+            }
+        }
+    });
+    let instance = bench.start().await;
+    bench.completed(&instance).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    assert_eq!(heard.ends(), [Ended::Completed]);
+    pool.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_handler_whose_lock_is_lost_is_cancelled_and_never_reported() {
+    struct TellsItsEnd(Arc<AtomicBool>);
+    impl Drop for TellsItsEnd {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let bench = Bench::new("lost-lock");
+    bench.deploy_task("", "").await;
+    let cancelled = Arc::new(AtomicBool::new(false));
+    // One slot alone: while it is taken the pool does not poll, and cannot lock the task again by itself.
+    let settings = |settings: &mut PoolSettings| {
+        settings.lock_duration = Duration::from_secs(3);
+        settings.capacity = 1;
+    };
+    let (pool, heard) = bench.pool(settings, {
+        let cancelled = cancelled.clone();
+        move |_| {
+            let ends = TellsItsEnd(cancelled.clone());
+            async move {
+                let _ends = ends;
+                std::future::pending().await
+            }
+        }
+    });
+    let instance = bench.start().await;
+    let task = until("the task is locked", SOON, async || {
+        bench
+            .engine
+            .locked_by(pool.worker_id())
+            .await
+            .unwrap()
+            .pop()
+            .ok_or("not yet")
+    })
+    .await;
+    // Somebody takes the lock away and locks the task for another worker.
+    bench.engine.unlock(&task.id).await.unwrap();
+    bench
+        .engine
+        .lock(&task.id, "somebody-else", Duration::from_secs(60))
+        .await
+        .unwrap();
+    until("the handler is cancelled", SOON, async || {
+        if cancelled.load(Ordering::SeqCst) {
+            Ok(())
+        } else {
+            Err("it still runs")
+        }
+    })
+    .await;
+    until("the attempt is over", SOON, async || {
+        match heard.ends().as_slice() {
+            [Ended::Dropped] => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let after = bench.engine.external_tasks(&instance).await.unwrap().remove(0);
+    assert_eq!(
+        after.worker_id.as_deref(),
+        Some("somebody-else"),
+        "the other's lock is left alone"
+    );
+    assert_eq!(after.retries, None, "nothing was reported");
+    pool.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_stop_lets_tasks_finish_and_frees_the_rest_for_others() {
+    let bench = Bench::new("drain");
+    bench.deploy_task("", "").await;
+    let gate = Arc::new(Semaphore::new(0));
+    let started = Arc::new(AtomicUsize::new(0));
+    let (pool, heard) = bench.pool(|_| {}, {
+        let (gate, started) = (gate.clone(), started.clone());
+        move |context| {
+            let (gate, started) = (gate.clone(), started.clone());
+            async move {
+                started.fetch_add(1, Ordering::SeqCst);
+                match context.task.business_key.as_deref() {
+                    Some("stuck") => std::future::pending().await,
+                    _ => gate.acquire().await.unwrap().forget(),
+                }
+                Ok(Answer::new())
+            }
+        }
+    });
+    let none = engine_client::Variables::new();
+    let stuck = bench
+        .engine
+        .start_instance(&bench.key, None, Some("stuck"), &none)
+        .await
+        .unwrap()
+        .id;
+    let quick = bench.start().await;
+    until("both run", SOON, async || match started.load(Ordering::SeqCst) {
+        2 => Ok(()),
+        count => Err(format!("{count}")),
+    })
+    .await;
+    let worker_id = pool.worker_id().to_owned();
+    let stop = tokio::spawn(pool.stop(Duration::from_secs(2)));
+    gate.add_permits(1);
+    let report = stop.await.unwrap();
+    assert_eq!((report.finished, report.given_up), (1, 1));
+    bench.completed(&quick).await;
+    assert!(
+        bench.engine.locked_by(&worker_id).await.unwrap().is_empty(),
+        "nothing stays locked"
+    );
+    let mut ends = heard.ends();
+    ends.sort_by_key(|end| *end == Ended::Dropped);
+    assert_eq!(ends, [Ended::Completed, Ended::Dropped]);
+
+    // Another pool takes the freed task at once, although the lock of 60 s is far from over.
+    let (other, _) = bench.pool(|_| {}, async |_| Ok(Answer::new()));
+    bench.completed(&stuck).await;
+    other.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_stopped_pool_locks_nothing_any_more() {
+    let bench = Bench::new("no-ghost");
+    bench.deploy_task("", "").await;
+    let (pool, _) = bench.pool(|_| {}, async |_| Ok(Answer::new()));
+    until("the pool polls", SOON, async || {
+        // A first task shows that it does; after it, the next long poll is on its way or pending.
+        let instance = bench.start().await;
+        bench.completed(&instance).await;
+        Ok::<_, String>(())
+    })
+    .await;
+    let worker_id = pool.worker_id().to_owned();
+    pool.stop(SOON).await;
+    let instance = bench.start().await;
+    let task = bench.engine.external_tasks(&instance).await.unwrap().remove(0);
+    assert_eq!(
+        task.worker_id, None,
+        "the poll that was pending in the engine is gone"
+    );
+    assert!(bench.engine.locked_by(&worker_id).await.unwrap().is_empty());
+}

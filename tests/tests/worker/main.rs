@@ -1,0 +1,13 @@
+//! The worker on the real engine: every promise of `worker-runtime`, with adapters that the tests script.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code"
+)]
+
+mod bench;
+mod errors;
+mod locks;
+mod values;
