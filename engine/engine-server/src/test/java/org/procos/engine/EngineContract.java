@@ -279,14 +279,36 @@ abstract class EngineContract {
   }
 
   @Test
-  void timersFire() throws Exception {
-    String process = deployed(Bpmn.process(key + "timer", "<bpmn:intermediateCatchEvent id=\"it\"><bpmn:timerEventDefinition>"
-        + "<bpmn:timeDuration xsi:type=\"bpmn:tFormalExpression\">PT0S</bpmn:timeDuration></bpmn:timerEventDefinition>"
-        + "</bpmn:intermediateCatchEvent><bpmn:sequenceFlow id=\"w\" sourceRef=\"it\" targetRef=\"task\"/>"
-        + "<bpmn:serviceTask id=\"task\" camunda:type=\"external\" camunda:topic=\"" + key + "timer\"/>"));
+  void outputParametersAreLeftAloneWhereAnErrorIsCaught() throws Exception {
+    String process = deployed(Bpmn.process(key + "skip", """
+        <bpmn:serviceTask id="it" camunda:type="external" camunda:topic="%s"><bpmn:extensionElements><camunda:inputOutput>
+          <camunda:outputParameter name="o">${answer}</camunda:outputParameter>
+        </camunda:inputOutput></bpmn:extensionElements></bpmn:serviceTask>
+        <bpmn:boundaryEvent id="caught" attachedToRef="it"><bpmn:errorEventDefinition/></bpmn:boundaryEvent>
+        <bpmn:sequenceFlow id="c" sourceRef="caught" targetRef="end"/>""".formatted(key + "skip")));
+    String instance = start(process);
+    String id = "/external-task/" + fetch(process, "w", 60_000).get(0).get("id").asText();
+    Answer answer = worker("POST", id + "/bpmnError", Map.of("workerId", "w", "errorCode", "CAUGHT"));
+    assertEquals(204, answer.status(), answer.body());
+    assertEquals(404, engine.call("kernel", "GET", "/process-instance/" + instance, null).status());
+  }
+
+  /** Three timers of a second one after another: the engine's own pace, when idle, is 5 s and more for each. */
+  @Test
+  void timersFireSoonOnAnIdleEngine() throws Exception {
+    StringBuilder timers = new StringBuilder();
+    Map<String, String> flow = Map.of("it", "it2", "it2", "it3", "it3", "task");
+    flow.forEach((from, to) -> timers.append("""
+        <bpmn:intermediateCatchEvent id="%1$s"><bpmn:timerEventDefinition>
+          <bpmn:timeDuration xsi:type="bpmn:tFormalExpression">PT1S</bpmn:timeDuration>
+        </bpmn:timerEventDefinition></bpmn:intermediateCatchEvent>
+        <bpmn:sequenceFlow id="f%1$s" sourceRef="%1$s" targetRef="%2$s"/>""".formatted(from, to)));
+    String process = deployed(Bpmn.process(key + "timer", timers
+        + "<bpmn:serviceTask id=\"task\" camunda:type=\"external\" camunda:topic=\"" + key + "timer\"/>")
+        .replace("id=\"out\" sourceRef=\"it\"", "id=\"out\" sourceRef=\"task\""));
     start(process);
-    Answer answer = worker("POST", "/external-task/fetchAndLock", Map.of("workerId", "w", "maxTasks", 1,
-        "asyncResponseTimeout", 30_000, "topics", List.of(Map.of("topicName", key + "timer", "lockDuration", 1000))));
+    Answer answer = worker("POST", "/external-task/fetchAndLock", Map.of("workerId", key + "timer", "maxTasks", 1,
+        "asyncResponseTimeout", 13_000, "topics", List.of(Map.of("topicName", key + "timer", "lockDuration", 1000))));
     assertEquals(1, answer.json().size(), answer.body());
   }
 
