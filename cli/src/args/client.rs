@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value as Json;
+use unicode_width::UnicodeWidthStr;
 
 /// Whose it is, where keys may belong to tenants.
 #[derive(Clone, Debug, Default, Args)]
-pub struct TenantArgs {
+pub(crate) struct TenantArgs {
     /// The tenant whose process is meant
     #[arg(long, value_name = "ID")]
     pub tenant: Option<String>,
@@ -17,7 +18,7 @@ pub struct TenantArgs {
 
 /// A variable as it is typed: `NAME=JSON`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Variable {
+pub(crate) struct Variable {
     /// Its name.
     pub name: String,
     /// Its value. Text that is no JSON is refused rather than guessed at.
@@ -34,17 +35,40 @@ impl FromStr for Variable {
         if name.is_empty() {
             return Err("the name before `=` is missing".to_owned());
         }
-        let value = serde_json::from_str(value).map_err(|error| {
-            format!(
-                "the value of `{name}` is not JSON ({error}); text needs double quotes inside single ones: \
-                 {name}='\"text\"'"
-            )
-        })?;
+        let value = serde_json::from_str(value).map_err(|error| not_json(name, value, &error))?;
         Ok(Self {
             name: name.to_owned(),
             value,
         })
     }
+}
+
+/// Says where in the value the reader gave up, and how it has to be written.
+fn not_json(name: &str, value: &str, error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    let line = value
+        .lines()
+        .nth(error.line().saturating_sub(1))
+        .unwrap_or_default();
+    // The reader counts bytes, from 1.
+    let before = &line[..line.floor_char_boundary(error.column().saturating_sub(1).min(line.len()))];
+    let lead = if error.line() <= 1 {
+        format!("{name}=")
+    } else {
+        String::new()
+    };
+    let caret = " ".repeat(lead.width() + before.width());
+    let example = match value {
+        "" => "text",
+        text if text.chars().all(|c| c.is_alphanumeric() || " -_.@:/".contains(c)) => text,
+        _ => "text",
+    };
+    format!(
+        "the value of `{name}` is not JSON, column {}: {said}\n\n  {lead}{line}\n  {caret}^\n\ntext needs double quotes, \
+         inside single ones for the shell: {name}='\"{example}\"'",
+        before.chars().count() + 1,
+    )
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -57,7 +81,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 Examples:
   procos status
   procos status --wait 60s && procos start my-process")]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Wait until everything is ready, no longer than this
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
@@ -70,12 +94,12 @@ Examples:
   procos deploy order.bpmn                   one model
   procos deploy processes/                   every .bpmn, .dmn and .form below a folder, as one deployment
   procos deploy order.bpmn --dry-run         only check")]
-pub struct DeployArgs {
+pub(crate) struct DeployArgs {
     /// Models, or folders of them. Nothing new is made on the engine where nothing changed
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// Check and say what would be new; change nothing
+    /// Only check, without an engine; change nothing
     #[arg(long)]
     pub dry_run: bool,
 
@@ -91,7 +115,7 @@ Examples:
   procos start order-check --var order='{\"item\":\"desk\",\"amount\":2}' --wait
   procos start order-check --vars order.json --business-key 4711
   procos start order-check --wait 5m --json")]
-pub struct StartArgs {
+pub(crate) struct StartArgs {
     /// The process's key: the id of the process in the model
     pub key: String,
 
@@ -120,8 +144,9 @@ pub struct StartArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  procos message payment-received --business-key 4711 --var amount=118.20")]
-pub struct MessageArgs {
+  procos message payment-received --business-key 4711 --var amount=118.20
+  procos message procos_request --var request='{\"process\":\"order-check\"}' --var order='{\"item\":\"desk\",\"amount\":2}'")]
+pub(crate) struct MessageArgs {
     /// The message's name
     pub name: String,
 
@@ -130,6 +155,9 @@ pub struct MessageArgs {
     pub business_key: Option<String>,
 
     /// A variable that the message carries; its value is JSON
+    ///
+    /// It goes to the process instance, where every later step sees it. Where the message starts an event
+    /// subprocess, which may run several times at once, it goes to that run alone.
     #[arg(long = "var", value_name = "NAME=JSON")]
     pub variables: Vec<Variable>,
 
@@ -143,7 +171,7 @@ pub struct MessageArgs {
 #[command(after_help = "\
 Examples:
   procos signal month-closed --var month='\"2024-05\"'")]
-pub struct SignalArgs {
+pub(crate) struct SignalArgs {
     /// The signal's name
     pub name: String,
 
@@ -161,11 +189,20 @@ pub struct SignalArgs {
 #[command(after_help = "\
 Examples:
   procos ps
-  procos ps --key order-check")]
-pub struct PsArgs {
+  procos ps --key order-check
+  procos ps --all --limit 100 --json")]
+pub(crate) struct PsArgs {
     /// Only instances of this process
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
+
+    /// Those that have ended, too
+    #[arg(short, long)]
+    pub all: bool,
+
+    /// How many are listed at most, the latest started first
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
 
     /// Whose instances are meant.
     #[command(flatten)]
@@ -178,7 +215,7 @@ pub struct PsArgs {
 Examples:
   procos incidents
   procos incidents --key order-check --json")]
-pub struct IncidentsArgs {
+pub(crate) struct IncidentsArgs {
     /// Only instances of this process
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
@@ -194,11 +231,14 @@ pub struct IncidentsArgs {
 Examples:
   procos retry 6f1c2d3e-…                    after what was wrong outside has been mended
   procos retry 6f1c2d3e-… --var order='{\"item\":\"desk\",\"amount\":2}'")]
-pub struct RetryArgs {
+pub(crate) struct RetryArgs {
     /// The instance's id, as `procos ps` and `procos incidents` show it; its first characters are enough
     pub instance: String,
 
     /// A process variable to set before the tasks are tried again; its value is JSON
+    ///
+    /// The failed steps then begin anew, so that their inputs are computed from it. A name that only an input of
+    /// the failed step has replaces that input.
     #[arg(long = "var", value_name = "NAME=JSON")]
     pub variables: Vec<Variable>,
 }
@@ -207,14 +247,11 @@ pub struct RetryArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  procos cancel 6f1c2d3e-… --reason 'ordered twice'")]
-pub struct CancelArgs {
-    /// The instance's id; its first characters are enough
-    pub instance: String,
-
-    /// Why; kept in the instance's history
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+  procos cancel 6f1c2d3e-…")]
+pub(crate) struct CancelArgs {
+    /// The instances' ids; the first characters of each are enough
+    #[arg(required = true, value_name = "INSTANCE")]
+    pub instances: Vec<String>,
 }
 
 /// `procos show`.
@@ -223,7 +260,7 @@ pub struct CancelArgs {
 Examples:
   procos show last
   procos show 6f1c2d3e-…")]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// The instance's id (its first characters are enough), or `last`: the one started most recently
     pub instance: String,
 }
@@ -234,7 +271,7 @@ pub struct ShowArgs {
 Examples:
   procos adapters                            all, a line a topic
   procos adapters http                       one, with every input and error")]
-pub struct AdaptersArgs {
+pub(crate) struct AdaptersArgs {
     /// Only this adapter, or this topic
     pub name: Option<String>,
 }
@@ -253,7 +290,14 @@ mod tests {
     #[test]
     fn what_is_not_json_is_refused_with_the_way_to_write_it() {
         let error = "customer=Ada".parse::<Variable>().unwrap_err();
-        assert!(error.contains("customer='\"text\"'"), "{error}");
+        assert!(error.ends_with("customer='\"Ada\"'"), "{error}");
+        assert!(error.contains("\n  customer=Ada\n           ^\n"), "{error}");
+        let error = "größe={\"ä\": x}".parse::<Variable>().unwrap_err();
+        assert!(error.contains("column 7: "), "{error}");
+        assert!(
+            error.contains("\n  größe={\"ä\": x}\n              ^\n"),
+            "{error}"
+        );
         assert!("amount".parse::<Variable>().unwrap_err().contains("NAME=JSON"));
         assert!("=1".parse::<Variable>().unwrap_err().contains("name"));
     }

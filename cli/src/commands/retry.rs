@@ -1,0 +1,224 @@
+//! `procos retry`: gives what has failed in an instance another attempt.
+
+use engine_client::{EngineClient, EngineError, ExternalTask, RecordQuery, TokenMove, Variables};
+use serde::Serialize;
+
+use super::find::{self, Among};
+use super::variables;
+use crate::args::RetryArgs;
+use crate::context::{Context, connect};
+use crate::exit::{Status, Trouble};
+use crate::output::{Theme, say, say_json, short_id, story};
+
+/// What had failed gets one more attempt: whoever retries is there to see how it goes.
+const ATTEMPTS: u32 = 1;
+
+/// How deep calls are followed.
+const DEEPEST_CALL: usize = 16;
+
+/// One thing that has got another attempt.
+#[derive(Debug, Serialize)]
+struct Retried {
+    instance_id: String,
+    /// The id of the element.
+    step_id: String,
+    /// The topic, where it is an external task.
+    topic: Option<String>,
+    how: How,
+}
+
+/// How it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    /// As it was, with the inputs it had.
+    AsItWas,
+    /// With other inputs.
+    OtherInputs,
+    /// From before its input parameters, which are computed anew.
+    BegunAnew,
+}
+
+/// What stands still in one instance.
+struct Failed {
+    instance_id: String,
+    tasks: Vec<ExternalTask>,
+    jobs: Vec<engine_client::Job>,
+}
+
+pub(super) async fn run(args: RetryArgs, context: &Context) -> Result<Status, Trouble> {
+    let engine = connect(&context.config)?;
+    let variables = variables::read(args.variables, None)?;
+    let record = find::instance(&engine, &args.instance, Among::Running).await?;
+    let failed = failed(&engine, &record.id).await?;
+    if failed.is_empty() {
+        let id = short_id(&record.id);
+        return Err(Trouble::no(format!(
+            "nothing has failed for good in {} {id}; `procos show {id}` tells what it waits for",
+            record.process_definition_key
+        )));
+    }
+    let mut retried = Vec::new();
+    for failed in failed {
+        retried.extend(retry(&engine, &failed, &variables).await?);
+    }
+    if context.json {
+        say_json(&serde_json::json!({ "instance_id": record.id, "retried": retried }))?;
+    } else {
+        say(&told(&record.id, &retried, &Theme::stdout()))?;
+    }
+    Ok(Status::Done)
+}
+
+/// What has failed for good in an instance and in those that it called.
+async fn failed(engine: &EngineClient, instance_id: &str) -> Result<Vec<Failed>, EngineError> {
+    let (mut found, mut level) = (Vec::new(), vec![instance_id.to_owned()]);
+    for _ in 0..DEEPEST_CALL {
+        let mut below = Vec::new();
+        for id in level {
+            let called = RecordQuery {
+                super_process_instance_id: Some(&id),
+                unfinished: true,
+                max_results: 1000,
+                ..RecordQuery::default()
+            };
+            let (mut tasks, mut jobs, called) = tokio::try_join!(
+                engine.external_tasks(&id),
+                engine.jobs(&id),
+                engine.find_instance_records(&called),
+            )?;
+            tasks.retain(|task| task.retries == Some(0));
+            jobs.retain(|job| job.retries == 0);
+            below.extend(called.into_iter().map(|record| record.id));
+            if !tasks.is_empty() || !jobs.is_empty() {
+                found.push(Failed {
+                    instance_id: id,
+                    tasks,
+                    jobs,
+                });
+            }
+        }
+        level = below;
+    }
+    Ok(found)
+}
+
+/// A step's input parameters have been computed when it began, so a changed process variable alone would change
+/// nothing for it. A variable that is an input of the step, and none of the process, replaces that input. With
+/// any other the step begins anew.
+async fn retry(
+    engine: &EngineClient,
+    failed: &Failed,
+    variables: &Variables,
+) -> Result<Vec<Retried>, Trouble> {
+    let mut retried = Vec::new();
+    let of_process = engine.variables(&failed.instance_id).await?;
+    let mut is_process_set = false;
+    for task in &failed.tasks {
+        let inputs = engine.local_variables(&task.execution_id).await?;
+        let is_input = |name: &String| inputs.contains_key(name) && !of_process.contains_key(name);
+        let how = if variables.is_empty() {
+            How::AsItWas
+        } else if variables.keys().all(is_input) {
+            engine.set_local_variables(&task.execution_id, variables).await?;
+            How::OtherInputs
+        } else {
+            if !std::mem::replace(&mut is_process_set, true) {
+                engine.set_variables(&failed.instance_id, variables).await?;
+            }
+            if inputs.is_empty() {
+                How::AsItWas
+            } else {
+                How::BegunAnew
+            }
+        };
+        match how {
+            How::BegunAnew => begin_anew(engine, task).await?,
+            How::AsItWas | How::OtherInputs => engine.set_external_task_retries(&task.id, ATTEMPTS).await?,
+        }
+        retried.push(Retried {
+            instance_id: failed.instance_id.clone(),
+            step_id: task.activity_id.clone(),
+            topic: Some(task.topic_name.clone()),
+            how,
+        });
+    }
+    if !variables.is_empty() && !failed.jobs.is_empty() && !is_process_set {
+        engine.set_variables(&failed.instance_id, variables).await?;
+    }
+    for job in &failed.jobs {
+        engine.set_job_retries(&job.id, ATTEMPTS).await?;
+        retried.push(Retried {
+            instance_id: failed.instance_id.clone(),
+            step_id: job.failed_activity_id.clone().unwrap_or_default(),
+            topic: None,
+            how: How::AsItWas,
+        });
+    }
+    Ok(retried)
+}
+
+/// Puts the token of a task back before it.
+async fn begin_anew(engine: &EngineClient, task: &ExternalTask) -> Result<(), Trouble> {
+    let steps = engine.current_activities(&task.process_instance_id).await?;
+    let step = steps.iter().find(|step| step.id == task.activity_instance_id);
+    let scope = step
+        .and_then(|step| step.parent_activity_instance_id.as_deref())
+        .unwrap_or(&task.process_instance_id);
+    if steps
+        .iter()
+        .any(|step| step.id == scope && step.activity_type == "multiInstanceBody")
+    {
+        return Err(Trouble::no(format!(
+            "{} is one of several at once and cannot begin anew; its inputs can be replaced: give --var with the \
+             names that `procos show {}` lists as inputs",
+            task.activity_id,
+            short_id(&task.process_instance_id)
+        )));
+    }
+    let away = TokenMove::Cancel {
+        activity_instance_id: &task.activity_instance_id,
+    };
+    let back = TokenMove::Start {
+        activity_id: &task.activity_id,
+        ancestor_activity_instance_id: scope,
+    };
+    let instance = &task.process_instance_id;
+    match engine.modify_instance(instance, &[away, back], false).await {
+        // Leaving the step computes its output parameters, and these mostly need the answer that it never got.
+        // Without them its inputs would be left out, too, so it takes two calls: first back, as an instance
+        // without a token would end. Ctrl-C must not come between them.
+        Err(error) if error.is_internal() || error.is_bad_request() => {
+            let _deaf = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+            engine.modify_instance(instance, &[back], false).await?;
+            Ok(engine.modify_instance(instance, &[away], true).await?)
+        }
+        answer => Ok(answer?),
+    }
+}
+
+fn told(instance_id: &str, retried: &[Retried], theme: &Theme) -> String {
+    let lines = retried.iter().map(|it| {
+        let topic = it
+            .topic
+            .as_deref()
+            .map(|topic| format!("  ({topic})"))
+            .unwrap_or_default();
+        let how = match it.how {
+            How::AsItWas => "is tried again",
+            How::OtherInputs => "is tried again with the given inputs",
+            How::BegunAnew => "begins anew, its inputs computed from the given variables",
+        };
+        let elsewhere = match it.instance_id == instance_id {
+            true => String::new(),
+            false => format!(" in {}", short_id(&it.instance_id)),
+        };
+        format!(
+            "{} {}{topic}{elsewhere} {how}\n",
+            theme.good("✓"),
+            theme.strong(&it.step_id)
+        )
+    });
+    let show = format!("procos show {}", short_id(instance_id));
+    lines.collect::<String>() + &story::next(&[(show, "how it goes")], theme)
+}
