@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod client;
 
-pub use client::{
+pub(crate) use client::{
     AdaptersArgs, CancelArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs, RetryArgs, ShowArgs,
-    SignalArgs, StartArgs, StatusArgs, TenantArgs, Variable,
+    SignalArgs, StartArgs, StatusArgs, Variable,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -33,7 +33,7 @@ Exit status: 0 done; 1 it ran and the answer is no (a finding, an incident, an u
 /// this machine; the other commands talk to what is running.
 #[derive(Debug, Parser)]
 #[command(name = "procos", version, styles = STYLES, after_help = FIRST_STEPS, max_term_width = 110)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What every command takes.
     #[command(flatten)]
     pub global: GlobalArgs,
@@ -44,7 +44,7 @@ pub struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
-pub struct GlobalArgs {
+pub(crate) struct GlobalArgs {
     /// Configuration file [default: procos.yml, where it is there]
     ///
     /// Files in the folder `procos.d` beside it are read after it, in the order of their names. Then come
@@ -67,7 +67,7 @@ pub struct GlobalArgs {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Boot engine, kernel and workers here, in the foreground
     Up(UpArgs),
     /// Boot the engine and run the kernel, without workers, as a container does
@@ -114,7 +114,7 @@ Examples:
 
 /// Where the engine comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EngineKind {
+pub(crate) enum EngineKind {
     /// A Java program that procos starts and stops
     Java,
     /// A container that procos starts and stops
@@ -131,7 +131,7 @@ Examples:
   procos up --example                besides, run the example order-check and show its steps
   procos up --engine attached        use the engine at engine.url instead of starting one
   procos up --data-dir /tmp/try      a second world that shares nothing with the first")]
-pub struct UpArgs {
+pub(crate) struct UpArgs {
     /// Where the engine comes from [default: engine.kind, which is java]
     #[arg(long, value_name = "KIND")]
     pub engine: Option<EngineKind>,
@@ -151,7 +151,7 @@ pub struct UpArgs {
 
 /// `procos kernel`.
 #[derive(Debug, Args)]
-pub struct KernelArgs {
+pub(crate) struct KernelArgs {
     /// Where the engine comes from [default: engine.kind, which is java]
     #[arg(long, value_name = "KIND")]
     pub engine: Option<EngineKind>,
@@ -163,7 +163,7 @@ pub struct KernelArgs {
 Examples:
   procos worker                      every pool of the configuration
   procos worker --pool python        one of them, as one container of many")]
-pub struct WorkerArgs {
+pub(crate) struct WorkerArgs {
     /// Only this pool of `workers.pools`
     #[arg(long, value_name = "NAME")]
     pub pool: Option<String>,
@@ -171,7 +171,7 @@ pub struct WorkerArgs {
 
 /// `procos config`.
 #[derive(Debug, Args)]
-pub struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: ConfigCommand,
@@ -179,7 +179,7 @@ pub struct ConfigArgs {
 
 /// What `procos config` can do.
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Show the configuration in force; secrets are masked
     #[command(after_help = "\
 Examples:

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use adapter_catalog::Catalogue;
 use secrets::SecretStore;
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 mod check;
 mod deserializer;
@@ -17,30 +18,30 @@ mod environment;
 mod error;
 mod layer;
 mod mask;
-pub mod model;
+pub(crate) mod model;
 mod parsed;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::ConfigError;
+pub(crate) use error::ConfigError;
 use layer::Layer;
 use model::Settings;
 
 /// The file that is read where none is named.
-pub const DEFAULT_FILE: &str = "procos.yml";
+pub(crate) const DEFAULT_FILE: &str = "procos.yml";
 
 /// The configuration in force, and where each of its values comes from.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     settings: Settings,
     places: BTreeMap<String, String>,
 }
 
 /// What the command line says about the configuration. These win over everything else.
 #[derive(Clone, Debug, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
     /// `--engine`.
@@ -49,7 +50,7 @@ pub struct Flags {
 
 /// A value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Sourced {
+pub(crate) struct Sourced {
     /// The key, such as `workers.pools[0].name`.
     pub key: String,
     /// Its value; secrets are masked.
@@ -64,7 +65,7 @@ impl Config {
     ///
     /// # Errors
     /// Where a file is not there, cannot be read or is no YAML, and where a key or value makes no sense.
-    pub fn load(
+    pub(crate) fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &Flags,
@@ -93,22 +94,26 @@ impl Config {
 
     /// The values.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The whole as it could stand in `procos.yml`, defaults included. Secrets are masked; references to them
-    /// (`secret:NAME`) are shown.
+    /// The whole as it could stand in `procos.yml`, defaults included, those of the adapters, too. Secrets are
+    /// masked; references to them (`secret:NAME`) are shown.
     #[must_use]
-    pub fn effective(&self) -> Json {
-        let mut whole = serde_json::to_value(&self.settings).unwrap_or_default();
+    pub(crate) fn effective(&self) -> Json {
+        let mut shown = self.settings.clone();
+        if let Ok(catalogue) = self.catalogue() {
+            shown.services = catalogue.services();
+        }
+        let mut whole = serde_json::to_value(shown).unwrap_or_default();
         mask::mask(&mut whole);
         whole
     }
 
     /// Every value with its source, in the order of the keys. Secrets are masked.
     #[must_use]
-    pub fn sources(&self) -> Vec<Sourced> {
+    pub(crate) fn sources(&self) -> Vec<Sourced> {
         let mut found = Vec::new();
         self.collect(String::new(), self.effective(), &mut found);
         found
@@ -133,22 +138,33 @@ impl Config {
         }
     }
 
-    /// Where a key is set, or the nearest section around it that is; `None` where all of that is default.
-    #[must_use]
-    pub fn place(&self, key: &str) -> Option<&str> {
-        error::place(&self.places, key)
-    }
-
     /// An error about the value of a key, with its place.
     #[must_use]
-    pub fn wrong(&self, key: &str, message: impl Into<String>) -> ConfigError {
+    pub(crate) fn wrong(&self, key: &str, message: impl Into<String>) -> ConfigError {
         ConfigError::at(&self.places, key, message)
+    }
+
+    /// Every adapter, with the routes and services of the configuration.
+    ///
+    /// # Errors
+    /// Where a route or a service makes no sense, with its place.
+    pub(crate) fn catalogue(&self) -> Result<Catalogue, ConfigError> {
+        self.catalogue_with(&self.settings.services)
+    }
+
+    /// The same with other services.
+    ///
+    /// # Errors
+    /// As [`Self::catalogue`].
+    pub(crate) fn catalogue_with(&self, services: &Map<String, Json>) -> Result<Catalogue, ConfigError> {
+        Catalogue::build(services, &self.settings.routes, &self.secret_store())
+            .map_err(|error| self.wrong(&error.key, format!("`{}`: {}", error.key, error.problem)))
     }
 
     /// Where secrets are looked up: the environment, the configured directories, then `secrets` in the data
     /// directory, where the logins are that procos makes itself.
     #[must_use]
-    pub fn secret_store(&self) -> SecretStore {
+    pub(crate) fn secret_store(&self) -> SecretStore {
         let sources = &self.settings.secrets;
         let directories = sources.directories.iter().cloned().chain([self.secrets_dir()]);
         SecretStore::new(sources.env_prefix.clone(), directories)
@@ -156,7 +172,7 @@ impl Config {
 
     /// Where the logins are kept that procos makes itself.
     #[must_use]
-    pub fn secrets_dir(&self) -> PathBuf {
+    pub(crate) fn secrets_dir(&self) -> PathBuf {
         self.settings.data_dir.join("secrets")
     }
 }

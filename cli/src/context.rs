@@ -10,7 +10,7 @@ use crate::exit::Trouble;
 
 /// What every command is given besides its own arguments.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub(crate) struct Context {
     /// The configuration in force.
     pub config: Config,
     /// Whether the answer is JSON on stdout.
@@ -21,7 +21,7 @@ pub struct Context {
 
 /// Who logs in to an engine that procos boots itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// May deploy, and see and steer instances: the kernel and the client commands.
     Kernel,
     /// May work off external tasks, and nothing else.
@@ -33,7 +33,7 @@ pub enum Role {
 ///
 /// # Errors
 /// Where the login cannot be read, or the client not be set up.
-pub fn connect(config: &Config) -> Result<EngineClient, Trouble> {
+pub(crate) fn connect(config: &Config) -> Result<EngineClient, Trouble> {
     connect_as(config, Role::Kernel)
 }
 
@@ -41,7 +41,7 @@ pub fn connect(config: &Config) -> Result<EngineClient, Trouble> {
 ///
 /// # Errors
 /// Where the login cannot be read, or the client not be set up.
-pub fn connect_as(config: &Config, role: Role) -> Result<EngineClient, Trouble> {
+pub(crate) fn connect_as(config: &Config, role: Role) -> Result<EngineClient, Trouble> {
     let login = match config.settings().engine.kind {
         EngineKind::Attached => attached_login(config)?,
         EngineKind::Java | EngineKind::Docker => {
@@ -61,7 +61,7 @@ pub fn connect_as(config: &Config, role: Role) -> Result<EngineClient, Trouble> 
 ///
 /// # Errors
 /// Where it refers to a secret that is not there.
-pub fn attached_login(config: &Config) -> Result<Login, ConfigError> {
+pub(crate) fn attached_login(config: &Config) -> Result<Login, ConfigError> {
     let store = config.secret_store();
     let resolve = |key: &str, setting: &secrets::SecretSetting| {
         setting

@@ -7,7 +7,7 @@ use engine_client::EngineError;
 
 /// The exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// Done.
     Done = 0,
     /// It ran and the answer is no.
@@ -27,7 +27,7 @@ impl From<Status> for ExitCode {
 /// Why a command did not do what it was asked to: said on stderr, with `--json` also on stdout as
 /// `{"error": …}`. A command whose answer is a no that it has already told returns [`Status::No`] instead.
 #[derive(Debug)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// The exit status it leads to.
     pub status: Status,
     /// What is wrong, where, and what to do about it. May have several lines.
@@ -36,17 +36,17 @@ pub struct Trouble {
 
 impl Trouble {
     /// The answer is no: status 1.
-    pub fn no(message: impl Into<String>) -> Self {
+    pub(crate) fn no(message: impl Into<String>) -> Self {
         Self::new(Status::No, message)
     }
 
     /// Wrong usage or configuration: status 2.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Status::Usage, message)
     }
 
     /// No engine: status 3.
-    pub fn unreachable(message: impl Into<String>) -> Self {
+    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
         Self::new(Status::Unreachable, message)
     }
 

@@ -7,7 +7,7 @@ use worker_api::Router;
 use super::{Config, ConfigError};
 
 /// The topic of a pool that takes what no other pool names.
-pub const ANY_TOPIC: &str = "*";
+pub(crate) const ANY_TOPIC: &str = "*";
 
 impl Config {
     /// Checks what needs no adapters.
@@ -76,7 +76,7 @@ impl Config {
     ///
     /// # Errors
     /// Where the pool names a topic that has no route.
-    pub fn topics_of(&self, index: usize, router: &dyn Router) -> Result<Vec<String>, ConfigError> {
+    pub(crate) fn topics_of(&self, index: usize, router: &dyn Router) -> Result<Vec<String>, ConfigError> {
         let pools = &self.settings().workers.pools;
         let Some(pool) = pools.get(index) else {
             return Ok(Vec::new());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// Something wrong with the configuration: where, what, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {message}")]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     /// `file:line:column`, a file, an environment variable or a flag.
     pub place: String,
     /// What is wrong, with the key and the remedy.

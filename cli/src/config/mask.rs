@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 /// Parts of the names of keys whose text is secret.
-const SECRET_NAMES: [&str; 8] = [
+const SECRET_NAMES: [&str; 9] = [
     "password",
     "passwd",
     "secret",
@@ -13,6 +13,7 @@ const SECRET_NAMES: [&str; 8] = [
     "api_key",
     "apikey",
     "authorization",
+    "bearer",
     "private_key",
 ];
 
@@ -28,7 +29,16 @@ pub(super) fn mask(whole: &mut Json) {
     match whole {
         Json::Object(fields) => {
             for (name, value) in fields {
-                if is_secret(name) { hide(value) } else { mask(value) }
+                // Headers carry keys under any name.
+                if name == "headers"
+                    && let Json::Object(headers) = value
+                {
+                    headers.values_mut().for_each(hide);
+                } else if is_secret(name) {
+                    hide(value);
+                } else {
+                    mask(value);
+                }
             }
         }
         Json::Array(items) => items.iter_mut().for_each(mask),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use adapter_catalog::RouteSetting;
 use secrets::SecretSetting;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -16,7 +17,7 @@ use super::{duration, parsed};
 /// The configuration in force.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Where the database, logins and logs are kept.
     pub data_dir: PathBuf,
     /// The HTTP port: health, metrics.
@@ -28,9 +29,9 @@ pub struct Settings {
     /// What works off tasks.
     pub workers: Workers,
     /// Topics that the operator adds, by name. Every adapter's own topics are routed already.
-    pub routes: BTreeMap<String, Route>,
+    pub routes: BTreeMap<String, RouteSetting>,
     /// What adapters connect to: a section an adapter, in it named connections. The adapters read them.
-    pub services: BTreeMap<String, Map<String, Json>>,
+    pub services: Map<String, Json>,
     /// What is told about what happens.
     pub telemetry: Telemetry,
     /// Where `secret:NAME` is looked up.
@@ -40,7 +41,7 @@ pub struct Settings {
 /// `http`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Http {
+pub(crate) struct Http {
     /// Address and port to listen at.
     #[serde(deserialize_with = "parsed::listen")]
     pub listen: SocketAddr,
@@ -49,7 +50,7 @@ pub struct Http {
 /// `microkernel`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Microkernel {
+pub(crate) struct Microkernel {
     /// What is logged.
     pub log_level: LogLevel,
     /// How long the engine may take to boot.
@@ -64,7 +65,7 @@ pub struct Microkernel {
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogLevel {
+pub(crate) enum LogLevel {
     /// What went wrong for good.
     Error,
     /// What went wrong and may mend itself.
@@ -78,24 +79,10 @@ pub enum LogLevel {
     Trace,
 }
 
-impl LogLevel {
-    /// The level's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
 /// `engine`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// Where the engine comes from.
     pub kind: EngineKind,
     /// Its REST API. Kinds `java` and `docker` listen on this host and port.
@@ -122,7 +109,7 @@ pub struct Engine {
 /// Where the engine comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum EngineKind {
+pub(crate) enum EngineKind {
     /// A Java program that procos starts and stops.
     #[default]
     Java,
@@ -135,7 +122,7 @@ pub enum EngineKind {
 /// How much history the engine keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum HistoryLevel {
+pub(crate) enum HistoryLevel {
     /// Nothing.
     None,
     /// Which elements ran.
@@ -150,7 +137,7 @@ pub enum HistoryLevel {
 impl HistoryLevel {
     /// The engine's name of it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Activity => "activity",
@@ -163,7 +150,7 @@ impl HistoryLevel {
 /// `engine.auth`: how an attached engine wants to be logged in to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Auth {
+pub(crate) enum Auth {
     /// HTTP Basic.
     Basic(Basic),
     /// A bearer token.
@@ -173,9 +160,9 @@ pub enum Auth {
 /// A user name and a password.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Basic {
+pub(crate) struct Basic {
     /// The user's id.
-    pub username: String,
+    pub(crate) username: String,
     /// The user's password.
     pub password: SecretSetting,
 }
@@ -183,11 +170,11 @@ pub struct Basic {
 /// `engine.database`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Database {
+pub(crate) struct Database {
     /// The JDBC address; H2 and PostgreSQL are known.
     pub url: String,
     /// The database user.
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// Its password.
     pub password: Option<SecretSetting>,
 }
@@ -195,7 +182,7 @@ pub struct Database {
 /// `workers`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Workers {
+pub(crate) struct Workers {
     /// How long an attempt at a task may take, where neither the model nor a route says it.
     #[serde(with = "duration")]
     pub default_timeout: Duration,
@@ -212,7 +199,7 @@ pub struct Workers {
 /// One of `workers.pools`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// Its name.
     pub name: String,
     /// How many tasks it runs at once.
@@ -221,30 +208,10 @@ pub struct Pool {
     pub topics: Vec<String>,
 }
 
-/// One of `routes`: where a topic leads.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Route {
-    /// The adapter's name.
-    pub adapter: String,
-    /// The adapter's own topic that is meant, where it has more than one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub topic: Option<String>,
-    /// Inputs that the operator fixes; they win over the model's.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub with: Map<String, Json>,
-    /// How long an attempt may take.
-    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Duration>,
-    /// How failures are retried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry: Option<RetryPolicy>,
-}
-
 /// `telemetry`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -252,7 +219,7 @@ pub struct Telemetry {
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people on a terminal, JSON elsewhere.
     #[default]
     Auto,
@@ -265,7 +232,7 @@ pub enum LogFormat {
 /// `secrets`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SecretSources {
+pub(crate) struct SecretSources {
     /// What the environment variables of secrets begin with.
     pub env_prefix: String,
     /// Folders with a file a secret. The data directory's `secrets` is always the last of them.
@@ -281,7 +248,7 @@ impl Default for Settings {
             engine: Engine::default(),
             workers: Workers::default(),
             routes: BTreeMap::new(),
-            services: BTreeMap::new(),
+            services: Map::new(),
             telemetry: Telemetry::default(),
             secrets: SecretSources::default(),
         }
@@ -312,7 +279,7 @@ impl Default for Engine {
         Self {
             kind: EngineKind::default(),
             url: default_url(),
-            image: "procos-engine:7.24.0".into(),
+            image: "procos/engine:7.24.0".into(),
             auth: None,
             database: None,
             history_level: HistoryLevel::default(),

@@ -1,0 +1,23 @@
+//! The commands that stay: `up`, `kernel` and `worker`.
+
+mod boot;
+mod catalogue;
+pub(crate) mod embedded;
+mod example;
+mod health;
+mod http;
+mod jar;
+mod kernel;
+mod observe;
+mod pools;
+mod reporter;
+mod signals;
+mod tell;
+mod up;
+mod worker;
+
+pub(crate) use jar::find as find_jar;
+pub(crate) use kernel::kernel;
+pub(crate) use signals::Signals;
+pub(crate) use up::up;
+pub(crate) use worker::worker;

@@ -1,0 +1,154 @@
+//! The worker pools of this process.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine_client::EngineClient;
+use futures::future::join_all;
+use serde::Serialize;
+use worker_api::Router;
+use worker_runtime::{DrainReport, Observer, PoolSettings, WorkerPool};
+
+use crate::config::Config;
+use crate::exit::Trouble;
+
+/// How long running tasks may take to end when the workers stop. What is not done by then is unlocked, for another
+/// worker or the next start.
+pub(super) const DRAIN: Duration = Duration::from_secs(20);
+
+/// The pools that run here.
+pub(super) struct Pools {
+    running: Mutex<Vec<Running>>,
+}
+
+struct Running {
+    pool: WorkerPool,
+    plan: PoolSettings,
+}
+
+/// How a pool is.
+#[derive(Debug, Serialize)]
+pub(super) struct PoolHealth {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether it takes tasks.
+    pub(super) ready: bool,
+    /// How many tasks it can run at once.
+    pub(super) capacity: usize,
+    /// How many it runs now.
+    pub(super) in_flight: usize,
+}
+
+/// What each of the configured pools is to do, or only that of a name.
+///
+/// # Errors
+/// Where there is no pool of that name, or a topic has no route.
+pub(super) fn plan(
+    config: &Config,
+    router: &dyn Router,
+    only: Option<&str>,
+) -> Result<Vec<PoolSettings>, Trouble> {
+    let workers = &config.settings().workers;
+    let mut plans = Vec::new();
+    for (index, pool) in workers.pools.iter().enumerate() {
+        if only.is_some_and(|only| only != pool.name) {
+            continue;
+        }
+        let topics = config.topics_of(index, router)?;
+        if topics.is_empty() {
+            return Err(config
+                .wrong(
+                    &format!("workers.pools[{index}].topics"),
+                    format!(
+                        "no topic is left for pool `{}`: other pools name them all",
+                        pool.name
+                    ),
+                )
+                .into());
+        }
+        let mut plan = PoolSettings::new(&pool.name, topics);
+        plan.capacity = pool.capacity.into();
+        plan.lock_duration = workers.lock_duration;
+        plan.default_timeout = workers.default_timeout;
+        plan.retry = workers.retry.clone();
+        plans.push(plan);
+    }
+    match only {
+        Some(only) if plans.is_empty() => {
+            let names: Vec<&str> = workers.pools.iter().map(|pool| pool.name.as_str()).collect();
+            Err(Trouble::usage(format!(
+                "there is no pool `{only}`; workers.pools has: {}",
+                names.join(", ")
+            )))
+        }
+        _ => Ok(plans),
+    }
+}
+
+impl Pools {
+    /// Starts them. They wait for the engine where it is not there yet.
+    ///
+    /// # Errors
+    /// Where the settings make no sense or the data directory cannot be written to.
+    pub(super) fn start(
+        plans: Vec<PoolSettings>,
+        engine: &EngineClient,
+        router: &Arc<dyn Router>,
+        observer: &Arc<dyn Observer>,
+        journal: PathBuf,
+    ) -> Result<Self, Trouble> {
+        let start = |plan: PoolSettings| {
+            let pool = WorkerPool::start(
+                engine.clone(),
+                plan.clone(),
+                Arc::clone(router),
+                Arc::clone(observer),
+                Some(journal.clone()),
+            )
+            .map_err(|error| Trouble::usage(error.to_string()))?;
+            Ok(Running { pool, plan })
+        };
+        let running = plans.into_iter().map(start).collect::<Result<_, Trouble>>()?;
+        Ok(Self {
+            running: Mutex::new(running),
+        })
+    }
+
+    /// How they are.
+    pub(super) fn health(&self) -> Vec<PoolHealth> {
+        self.running()
+            .iter()
+            .map(|Running { pool, plan }| PoolHealth {
+                name: plan.name.clone(),
+                ready: pool.is_ready(),
+                capacity: plan.capacity,
+                in_flight: pool.in_flight(),
+            })
+            .collect()
+    }
+
+    /// How many tasks are in flight, in all of them.
+    pub(super) fn in_flight(&self) -> usize {
+        self.running()
+            .iter()
+            .map(|running| running.pool.in_flight())
+            .sum()
+    }
+
+    /// Stops all of them at once: no new tasks, [`DRAIN`] for those in flight.
+    pub(super) async fn stop(&self) -> DrainReport {
+        let running = std::mem::take(&mut *self.running());
+        let reports = join_all(running.into_iter().map(|running| running.pool.stop(DRAIN))).await;
+        reports
+            .into_iter()
+            .fold(DrainReport::default(), |sum, report| DrainReport {
+                finished: sum.finished + report.finished,
+                given_up: sum.given_up + report.given_up,
+            })
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

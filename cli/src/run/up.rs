@@ -1,0 +1,210 @@
+//! `procos up`: everything on this machine, in the foreground.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use microkernel::{BootError, Credentials, Event, Kernel, Phase};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use worker_runtime::Observer;
+
+use super::health::Health;
+use super::http::{self, Port};
+use super::observe::PoolObserver;
+use super::pools::{self, Pools};
+use super::reporter::Reporter;
+use super::tell::Teller;
+use super::{Signals, boot, catalogue, example, kernel};
+use crate::args::UpArgs;
+use crate::config::model::EngineKind;
+use crate::context::{Context, Role, connect_as};
+use crate::exit::{Status, Trouble};
+
+/// Boots everything, and stops it in order when it is told to.
+///
+/// # Errors
+/// Where it does not boot, the engine cannot be kept alive, or the example fails.
+pub(crate) async fn up(
+    args: UpArgs,
+    context: &Context,
+    signals: &Signals,
+    began: Instant,
+) -> Result<Status, Trouble> {
+    let reporter = Arc::new(Reporter::new(context));
+    let result = run(&args, context, signals, &reporter, began).await;
+    reporter.quiet();
+    if let Err(trouble) = &result {
+        reporter.object(&json!({"phase": Phase::Failed.name(), "message": trouble.message}));
+    }
+    result
+}
+
+async fn run(
+    args: &UpArgs,
+    context: &Context,
+    signals: &Signals,
+    reporter: &Arc<Reporter>,
+    began: Instant,
+) -> Result<Status, Trouble> {
+    let config = &context.config;
+    let credentials = kernel::credentials(context)?;
+    let settings = boot::kernel_settings(config, &credentials)?;
+    let listener = http::bind(config.settings().http.listen).await?;
+    let router = catalogue::with_own_port(config, &listener)?;
+    let plans = if args.no_workers {
+        Vec::new()
+    } else {
+        pools::plan(config, router.as_ref(), None)?
+    };
+    let (health, metrics) = (Health::default(), kernel::metrics()?);
+    let end = CancellationToken::new();
+    let _ends_all = end.clone().drop_guard();
+    let port = Port {
+        health: health.clone(),
+        metrics: metrics.clone(),
+        password: credentials.http.clone(),
+        examples: true,
+    };
+    tokio::spawn(http::serve(listener, port, end.clone()));
+
+    let observer = {
+        let teller = Teller::new(Arc::clone(reporter), config);
+        let (health, metrics) = (health.clone(), metrics.clone());
+        Arc::new(move |event: &Event| {
+            kernel::note(event, &health, &metrics);
+            teller.tell(event);
+        })
+    };
+    let mut kernel = match Kernel::boot(settings, observer, signals.stop.clone()).await {
+        Err(BootError::Interrupted) => return Ok(Status::Done),
+        Err(error) => return Err(boot::failed(&error)),
+        Ok(kernel) => kernel,
+    };
+    tokio::spawn(kernel::count_backlog(
+        kernel.engine().clone(),
+        router.topics(),
+        metrics.clone(),
+        end.clone(),
+    ));
+    let pools = if plans.is_empty() {
+        None
+    } else {
+        let observer: Arc<dyn Observer> = Arc::new(PoolObserver::new(&metrics, &plans));
+        let engine = connect_as(config, Role::Worker)?;
+        let journal = config.settings().data_dir.join("workers");
+        for plan in &plans {
+            let topics = if plan.topics.len() == 1 { "topic" } else { "topics" };
+            let text = format!(
+                "pool {}: {} slots, {} {topics}",
+                plan.name,
+                plan.capacity,
+                plan.topics.len()
+            );
+            reporter.done("workers", &text, None);
+        }
+        let pools = Arc::new(Pools::start(plans, &engine, &router, &observer, journal)?);
+        health.pools(Arc::clone(&pools));
+        Some(pools)
+    };
+    let boot = began.elapsed();
+    let url = config.settings().engine.url.as_str();
+    reporter.object(&json!({"phase": "ready", "engine_url": url, "boot_ms": millis(boot)}));
+
+    let engine = kernel.engine().clone();
+    let after_boot = async {
+        if args.example {
+            example::run(&engine, reporter).await?;
+        }
+        reporter.quiet();
+        reporter.line(&addresses(context, args, &credentials, boot, reporter));
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        watched = kernel.watch(signals.stop.clone()) => watched.map_err(|error| boot::failed(&error)),
+        failed = after_boot => failed,
+    };
+    reporter.quiet();
+    stop(pools.as_deref(), kernel, &health, reporter).await;
+    outcome.map(|()| Status::Done)
+}
+
+/// Stops workers, then the engine.
+async fn stop(pools: Option<&Pools>, kernel: Kernel, health: &Health, reporter: &Reporter) {
+    health.draining();
+    reporter.object(&json!({"phase": Phase::Stopping.name()}));
+    if let Some(pools) = pools {
+        match pools.in_flight() {
+            0 => reporter.working("stopping the workers"),
+            tasks => {
+                let text = format!(
+                    "waiting for {tasks} running tasks, at most {}",
+                    crate::output::duration(pools::DRAIN)
+                );
+                reporter.working(format!("{text}; Ctrl-C once more stops at once"));
+            }
+        }
+        let report = pools.stop().await;
+        if report.given_up > 0 {
+            let text = format!(
+                "{} tasks were not done in time and are run again at the next start",
+                report.given_up
+            );
+            reporter.warn("workers", &text);
+        }
+    }
+    reporter.working("stopping the engine");
+    let began = Instant::now();
+    kernel.stop().await;
+    reporter.done("stopped", "all data is kept", Some(began.elapsed()));
+}
+
+/// Where everything is, how to log in, and what to do next.
+fn addresses(
+    context: &Context,
+    args: &UpArgs,
+    credentials: &Credentials,
+    boot: Duration,
+    reporter: &Reporter,
+) -> String {
+    let theme = reporter.theme();
+    let settings = context.config.settings();
+    let mut lines = vec![String::new()];
+    if settings.engine.kind != EngineKind::Attached {
+        let shows = args.show_password || credentials.created;
+        let login = match (shows, credentials.created) {
+            (true, true) => format!("password {} (shown this once)", credentials.admin.expose_secret()),
+            (true, false) => format!("password {}", credentials.admin.expose_secret()),
+            (false, _) => "password: procos up --show-password".to_owned(),
+        };
+        for (name, path) in [("Cockpit", "cockpit"), ("Tasklist", "tasklist")] {
+            if let Ok(url) = settings.engine.url.join(&format!("/camunda/app/{path}/")) {
+                let login = if name == "Cockpit" {
+                    format!("    user admin, {login}")
+                } else {
+                    String::new()
+                };
+                lines.push(format!("{name:<9} {url}{login}"));
+            }
+        }
+    }
+    let start = "procos start order-check --var order='{\"item\":\"desk\",\"amount\":2}' --wait";
+    if args.example {
+        lines.push(format!("Next      {}", theme.command(start)));
+        let show = theme.command("procos show last");
+        lines.push(format!("          {show}            what happened, step by step"));
+    } else {
+        let deploy = theme.command("procos deploy my-process.bpmn");
+        lines.push(format!("Next      {deploy}   in another terminal"));
+    }
+    let ready = format!("ready in {}", crate::output::duration(boot));
+    lines.push(format!(
+        "Ctrl-C stops everything and keeps the data. {}",
+        theme.dim(&ready)
+    ));
+    lines.join("\n")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
