@@ -11,7 +11,8 @@ pub(crate) fn explain(bundle: &Bundle, error: EngineError) -> DeployError {
         EngineError::ModelsRefused { problems, .. } => DeployError::Refused(Report::new(
             problems.iter().map(|problem| finding(bundle, problem)).collect(),
         )),
-        error if error.is_bad_request() => match error.engine_message() {
+        // A decision table that is no XML gives a 500.
+        error if error.is_bad_request() || error.is_internal() => match error.engine_message() {
             Some(message) => DeployError::Refused(Report::new(vec![whole(bundle, message)])),
             None => DeployError::Engine(error),
         },

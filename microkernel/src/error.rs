@@ -201,7 +201,7 @@ pub enum BootError {
         after: Duration,
         /// What the last attempt to reach it gave.
         last: Option<String>,
-        /// The engine's log: empty for one that somebody else runs.
+        /// The engine's log: no file for one that somebody else runs.
         log: LogTail,
     },
     /// An engine that did answer does so no more, although its process lives or is somebody else's.
@@ -213,7 +213,7 @@ pub enum BootError {
         after: Duration,
         /// What the last attempt to reach it gave.
         last: Option<String>,
-        /// The engine's log: empty for one that somebody else runs.
+        /// The engine's log: no file for one that somebody else runs.
         log: LogTail,
     },
     /// The Docker daemon is not there or not for us.
@@ -264,7 +264,7 @@ pub enum BootError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A directory of system processes cannot be read.
-    #[error("system processes: {0}; check microkernel.process_directories")]
+    #[error("{0} (named in microkernel.process_directories)")]
     Load(#[from] deploy::LoadError),
     /// System processes cannot be deployed.
     #[error("system processes `{name}`: {source}")]
@@ -335,7 +335,7 @@ fn because(last: &Option<String>) -> String {
 }
 
 fn boot_advice(log: &LogTail) -> String {
-    if log.lines.is_empty() {
+    if log.file.as_os_str().is_empty() {
         return "check engine.url and that the engine runs".to_owned();
     }
     let file = log.file.display();

@@ -127,7 +127,7 @@ pub(crate) fn explain(exit: &Exit, about: &About, log: LogTail) -> BootError {
 
 /// A line of the log without time, level, logger and Java's class names: what a person can use of it.
 fn sentence(line: &str) -> String {
-    let line = line.trim();
+    let line = line.trim().trim_end_matches('.');
     let message = line.split_once(" - ").map_or(line, |(_, message)| message);
     let message = message
         .strip_prefix("engine failed to start: ")

@@ -64,7 +64,7 @@ pub(crate) async fn first_answer(
                     let user = user.to_owned();
                     return Err(Silence::Wrong { user, error });
                 }
-                Err(error) => last = Some(error.to_string()),
+                Err(error) => last = Some(cause(&error)),
             }
         }
     };
@@ -86,7 +86,7 @@ pub(crate) async fn until_silent(engine: &EngineClient, every: Duration, patienc
                 heard = Instant::now();
                 continue;
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => cause(&error),
             Err(_) => format!("no answer within {ANSWER:?}"),
         };
         let after = heard.elapsed();
@@ -109,4 +109,10 @@ pub(crate) async fn until_answer(engine: &EngineClient, every: Duration) {
             return;
         }
     }
+}
+
+/// `Connection refused` rather than the whole call, whose address the message names anyway.
+fn cause(error: &EngineError) -> String {
+    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    chain.last().map(ToString::to_string).unwrap_or_default()
 }

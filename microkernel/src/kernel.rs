@@ -12,7 +12,7 @@ use crate::engine_log::EngineLog;
 use crate::exit::About;
 use crate::progress::Progress;
 use crate::restart::{Deaths, Decision};
-use crate::{BootError, Event, KernelSettings, Observer, Phase, Step, exit, health, listen, root};
+use crate::{BootError, Event, KernelSettings, LogTail, Observer, Phase, Step, exit, health, listen, root};
 
 /// How often a deployment is tried that only the moment is in the way of.
 const DEPLOY_ATTEMPTS: u32 = 3;
@@ -205,11 +205,11 @@ impl Kernel {
         let Some(running) = &mut self.running else {
             return ready
                 .await
-                .map_err(|silence| silence.explain(client, self.log.tail()));
+                .map_err(|silence| silence.explain(client, log(&self.log, settings)));
         };
         tokio::select! {
             exit = running.exited() => Err(self.explain(&exit)),
-            answer = ready => answer.map_err(|silence| silence.explain(client, self.log.tail())),
+            answer = ready => answer.map_err(|silence| silence.explain(client, log(&self.log, settings))),
         }
     }
 
@@ -241,11 +241,11 @@ impl Kernel {
     async fn death(&mut self) -> BootError {
         let sick = health::until_silent(&self.client, self.settings.health_interval, self.patience());
         let Some(running) = &mut self.running else {
-            return sick.await.explain(&self.client, self.log.tail());
+            return sick.await.explain(&self.client, log(&self.log, &self.settings));
         };
         tokio::select! {
             exit = running.exited() => self.explain(&exit),
-            silence = sick => silence.explain(&self.client, self.log.tail()),
+            silence = sick => silence.explain(&self.client, log(&self.log, &self.settings)),
         }
     }
 
@@ -332,5 +332,14 @@ impl Kernel {
     #[must_use]
     pub fn observer(&self) -> &Observer {
         self.progress.observer()
+    }
+}
+
+/// The end of the engine's log; another's engine has none here.
+fn log(log: &EngineLog, settings: &KernelSettings) -> LogTail {
+    if settings.engine.is_attached() {
+        LogTail::default()
+    } else {
+        log.tail()
     }
 }

@@ -59,7 +59,8 @@ pub(crate) fn check(address: SocketAddr) -> Result<(), BootError> {
 pub(crate) fn in_use(address: SocketAddr) -> BootError {
     let listeners = listeners::get_all().unwrap_or_default();
     let holder = listeners.into_iter().find(|it| {
-        let at = it.socket;
+        // A JVM listens on the IPv6 form of an IPv4 address.
+        let at = SocketAddr::new(it.socket.ip().to_canonical(), it.socket.port());
         at.port() == address.port() && (at.ip() == address.ip() || is_any(at.ip()) || is_any(address.ip()))
     });
     BootError::PortInUse {
@@ -96,7 +97,10 @@ pub(crate) fn no_answer(engine: &EngineClient, user: &str, error: engine_client:
                 refusal.method, refusal.path, refusal.status
             ),
         },
-        engine_client::EngineError::Unexpected { reason, .. } => BootError::NotAnEngine { url, reason },
+        engine_client::EngineError::Unexpected { reason, .. } => BootError::NotAnEngine {
+            url,
+            reason: format!("its answer to /version makes no sense ({reason})"),
+        },
         other => BootError::Engine(other),
     }
 }

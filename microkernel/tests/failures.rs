@@ -102,24 +102,18 @@ async fn a_disk_that_is_too_small_and_one_that_fills_up() {
     };
     let error = fails(java(&small.0, 18145, &jar)).await;
     assert!(matches!(&error, BootError::DiskTooSmall { .. }), "{error:?}");
-    // Somebody else takes the space after the check: here the engine's own file meets a file of almost all of it.
+    // Somebody else takes the rest once the engine has begun its database.
     let data = full.0.join("data");
-    std::fs::create_dir_all(data.join("engine")).unwrap();
-    let settings = with_java(java(&data, 18145, &jar), |java| {
-        let url = format!("jdbc:h2:file:{}/engine/engine", data.display());
-        java.server.database = Some(database(&url));
-    });
     let filler = std::thread::spawn({
-        let full = full.0.clone();
-        let log = data.join("logs/engine.log");
+        let (database, filler) = (data.join("engine/engine.mv.db"), full.0.join("filler"));
         move || {
-            while !log.exists() {
+            while !database.exists() {
                 std::thread::yield_now();
             }
-            std::fs::write(full.join("filler"), vec![0; 69 << 20]).ok();
+            std::fs::write(filler, vec![0; 70 << 20]).unwrap_err()
         }
     });
-    let error = fails(settings).await;
+    let error = fails(java(&data, 18145, &jar)).await;
     filler.join().unwrap();
     assert!(matches!(&error, BootError::DiskFull { .. }), "{error:?}");
     assert!(engines(&data).is_empty());

@@ -187,7 +187,7 @@ pub(crate) fn engines(data_dir: &Path) -> Vec<i32> {
         .collect()
 }
 
-/// Waits until a condition holds, at most half a minute.
+/// Waits until a condition holds, at most two minutes.
 pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
     let poll = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(50));
@@ -195,7 +195,7 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
             ticks.tick().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), poll)
+    tokio::time::timeout(Duration::from_secs(120), poll)
         .await
         .unwrap_or_else(|_| panic!("never: {what}"));
 }
