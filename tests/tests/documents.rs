@@ -161,7 +161,18 @@ fn help(command: &[String]) -> String {
         .args(command)
         .args(["--help"]);
     let text = call.run().expect_code(0).stdout;
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let mut lines = Vec::new();
+    let mut is_told_already = false;
+    for line in text.lines().map(str::trim_end) {
+        // What every command takes is said once, on top.
+        if !line.is_empty() && !line.starts_with(' ') {
+            is_told_already = line == "Everywhere:" && !command.is_empty();
+        }
+        if !is_told_already {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
 }
 
 /// The words in the first column below `Commands:`, without `help`, which says the same again.
