@@ -25,9 +25,11 @@ import org.springframework.core.annotation.Order;
 @Order(Ordered.LOWEST_PRECEDENCE)
 final class ClosedEngine extends AbstractProcessEnginePlugin {
   private final Settings.Users users;
+  private final Lifeline lifeline;
 
-  ClosedEngine(Settings settings) {
+  ClosedEngine(Settings settings, Lifeline lifeline) {
     this.users = settings.users();
+    this.lifeline = lifeline;
   }
 
   @Override
@@ -42,8 +44,8 @@ final class ClosedEngine extends AbstractProcessEnginePlugin {
     engine.setResolverFactories(new ArrayList<>(List.of(ClosedEngine::variablesOf)));
     engine.setArtifactFactory(new NoClasses());
     engine.getCustomSessionFactories().add(new AllTenants(Set.of(users.kernel().id(), users.worker().id())));
-    engine.getCustomPreCommandInterceptorsTxRequired().add(new DiscreetDatabase());
-    engine.getCustomPreCommandInterceptorsTxRequiresNew().add(new DiscreetDatabase());
+    engine.getCustomPreCommandInterceptorsTxRequired().add(new DiscreetDatabase(lifeline));
+    engine.getCustomPreCommandInterceptorsTxRequiresNew().add(new DiscreetDatabase(lifeline));
   }
 
   @Override

@@ -53,8 +53,10 @@ public class EngineServer {
     }
     SpringApplication application = new SpringApplication(EngineServer.class);
     application.setEnvironment(environment(settings));
-    application.addListeners(lifeline);
-    application.addInitializers(context -> context.getBeanFactory().registerSingleton("settings", settings));
+    application.addInitializers(context -> {
+      context.getBeanFactory().registerSingleton("settings", settings);
+      context.getBeanFactory().registerSingleton("lifeline", lifeline);
+    });
     try {
       application.run();
     } catch (Throwable e) {
@@ -65,8 +67,8 @@ public class EngineServer {
   }
 
   @Bean
-  static ClosedEngine closedEngine(Settings settings) {
-    return new ClosedEngine(settings);
+  static ClosedEngine closedEngine(Settings settings, Lifeline lifeline) {
+    return new ClosedEngine(settings, lifeline);
   }
 
   @Bean

@@ -43,6 +43,13 @@ final class Lifeline implements ApplicationListener<ApplicationReadyEvent> {
     booted = true;
   }
 
+  /** Ends a booted engine that can do nothing any more, so that its parent starts it anew. */
+  void giveUp() {
+    if (booted) {
+      daemon("lifeline-give-up", () -> System.exit(1));
+    }
+  }
+
   /** Told that the boot has failed, so that the reason's exit code survives. */
   void bootFailed() {
     booted = true;

@@ -47,10 +47,15 @@ final class EngineProcess implements AutoCloseable {
 
   /** Starts it with these arguments and this first line of standard input (none if null), which stays open. */
   static EngineProcess start(String argument, String line) throws IOException {
-    Process process = new ProcessBuilder(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-jar", JAR.toString(), argument)
-        .redirectErrorStream(true).start();
+    return start(List.of(), argument, line);
+  }
+
+  /** The same under another command, such as one that sets limits. */
+  static EngineProcess start(List<String> prefix, String argument, String line) throws IOException {
+    List<String> command = new ArrayList<>(prefix);
+    command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-jar", JAR.toString(), argument));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     EngineProcess engine = new EngineProcess(process);
     if (line != null) {
       process.getOutputStream().write((line + "\n").getBytes(StandardCharsets.UTF_8));

@@ -8,6 +8,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,7 +94,7 @@ class LifecycleIT {
     }
     try (EngineProcess engine = EngineProcess.boot(h2())) {
       var poll = engine.callAsync("worker", "POST", "/external-task/fetchAndLock", Map.of("workerId", "w", "maxTasks", 1,
-          "asyncResponseTimeout", 600_000, "topics", java.util.List.of(Map.of("topicName", "none", "lockDuration", 1))));
+          "asyncResponseTimeout", 600_000, "topics", List.of(Map.of("topicName", "none", "lockDuration", 1))));
       engine.call("kernel", "GET", "/version", null);
       engine.process.getOutputStream().close();
       assertEquals(0, engine.awaitExit(ORDERLY));
@@ -109,6 +110,31 @@ class LifecycleIT {
       String log = fails(EngineProcess.settings(unreachable, 0), "Connection to 127.0.0.1:1 refused");
       assertTrue(!log.contains("hidden"), log);
     }
+  }
+
+  /** A limit on the file's size stands for the full disk. */
+  @Test
+  void stopsWhenItsDatabaseCannotBeWritten() throws Exception {
+    List<String> limit = List.of("bash", "-c", "ulimit -f 8192; exec \"$@\"", "limited");
+    try (EngineProcess engine = EngineProcess.start(limit, "--settings=-", EngineProcess.settings(h2(), 0))) {
+      engine.awaitReady();
+      assertEquals(200, engine.deploy("kernel", "m.bpmn", Bpmn.external("full", "full"), Map.of()).status());
+      Object big = Map.of("variables", Map.of("v", Map.of("type", "Json", "value", "\"" + randomText(500_000) + "\"")));
+      EngineProcess.Answer answer;
+      do {
+        answer = engine.call("kernel", "POST", "/process-definition/key/full/start", big);
+      } while (answer.ok());
+      assertEquals(500, answer.status(), answer.body());
+      assertTrue(!answer.body().contains("File too large"), answer.body());
+      assertEquals(1, engine.awaitExit(ORDERLY));
+      assertTrue(engine.printed().contains("java.io.IOException: File too large"), engine.printed());
+    }
+  }
+
+  /** Text that does not compress. */
+  private static String randomText(int length) {
+    return new java.util.Random(1).ints(length, 'a', 'z').collect(
+        StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString();
   }
 
   private static String fails(String settings, String cause) throws Exception {
