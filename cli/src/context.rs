@@ -1,7 +1,7 @@
 //! What every command is given, and the engine's client with the right login.
 
 use engine_client::{EngineClient, Login};
-use microkernel::{Credentials, Users};
+use microkernel::{Credentials, CredentialsError, Users};
 use secrecy::SecretString;
 
 use crate::config::model::{Auth, EngineKind};
@@ -45,8 +45,15 @@ pub(crate) fn connect_as(config: &Config, role: Role) -> Result<EngineClient, Tr
     let login = match config.settings().engine.kind {
         EngineKind::Attached => attached_login(config)?,
         EngineKind::Java | EngineKind::Docker => {
-            let credentials = Credentials::load(&config.settings().data_dir)
-                .map_err(|error| Trouble::usage(error.to_string()))?;
+            let data_dir = &config.settings().data_dir;
+            let credentials = Credentials::load(data_dir).map_err(|error| match error {
+                CredentialsError::Missing(_) => Trouble::usage(format!(
+                    "there is no login in {}: nothing has booted there yet. Start with `procos up`, or name its \
+                     data directory with --data-dir",
+                    data_dir.join("secrets").display()
+                )),
+                error => Trouble::usage(error.to_string()),
+            })?;
             let users = Users::of(&credentials);
             match role {
                 Role::Kernel => users.kernel.login(),

@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use axum_extra::TypedHeader;
 use axum_extra::headers::Authorization;
 use axum_extra::headers::authorization::Basic;
+use axum_extra::typed_header::TypedHeaderRejection;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use subtle::ConstantTimeEq;
@@ -82,7 +83,7 @@ fn router(port: Port) -> Router {
 /// Lets pass who knows the password. Compared in constant time, so that it cannot be guessed byte by byte.
 async fn login(
     State(port): State<Arc<Port>>,
-    basic: Option<TypedHeader<Authorization<Basic>>>,
+    basic: Result<TypedHeader<Authorization<Basic>>, TypedHeaderRejection>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -94,7 +95,7 @@ async fn login(
             .ct_eq(port.password.expose_secret().as_bytes());
         bool::from(user & password)
     };
-    if basic.is_some_and(|header| given(&header.0.0)) {
+    if basic.is_ok_and(|header| given(&header.0.0)) {
         return next.run(request).await;
     }
     let message = "log in as `procos` with the password in the data directory's secrets/http-password";
