@@ -119,5 +119,10 @@ fn show_duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
 }
 
 fn show_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&ByteSize(*bytes).display().iec_short())
+    // What is shown reads back: `iec_short` writes 10 MiB as `10.0M`, which is read as ten million.
+    let units = [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
+    match units.iter().find(|(_, size)| *bytes > 0 && bytes % size == 0) {
+        Some((unit, size)) => serializer.collect_str(&format_args!("{}{unit}", bytes / size)),
+        None => serializer.serialize_u64(*bytes),
+    }
 }
