@@ -176,7 +176,10 @@ mod tests {
         Credentials::load_or_create(data.path()).unwrap();
         let file = data.path().join("secrets/http-password");
         std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(Credentials::load(data.path()).unwrap().tightened, [file.clone()]);
+        assert_eq!(
+            Credentials::load(data.path()).unwrap().tightened.as_slice(),
+            std::slice::from_ref(&file)
+        );
         assert_eq!(mode(&file), 0o600);
     }
 

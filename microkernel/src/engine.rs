@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use engine_client::Login;
 
@@ -91,6 +92,18 @@ pub(crate) async fn start(
         _ => *running = Some(Running::Attached),
     }
     Ok(())
+}
+
+impl Prepared {
+    /// Clears away what a start has left that was broken off.
+    pub(crate) async fn clear(self, observer: &Observer) {
+        let quiet: Observer = Arc::new(|_| {});
+        if let Self::Docker { daemon, .. } = self
+            && let Err(error) = daemon.reap(&quiet).await
+        {
+            observer(&Event::Warning(error.to_string()));
+        }
+    }
 }
 
 impl Running {

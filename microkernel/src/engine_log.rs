@@ -51,6 +51,10 @@ impl EngineLog {
     pub(crate) fn line(&self, line: &str) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.write(line);
+        // The file keeps the stack of an exception; it would push the reason out of the few lines that are shown.
+        if line.starts_with("\tat ") || line.starts_with("\t... ") {
+            return;
+        }
         if inner.tail.len() == TAIL {
             inner.tail.pop_front();
         }
@@ -117,6 +121,7 @@ mod tests {
         let log = EngineLog::with_size(root.path(), 1000);
         let text: String = (0..300).map(|i| format!("line {i}\n")).collect();
         log.clone().follow(text.as_bytes()).await;
+        log.line("\tat org.h2.mvstore.DataUtils.writeFully(DataUtils.java:474)");
         let tail = log.tail().lines;
         assert_eq!(
             (tail.len(), tail[0].as_str(), tail[49].as_str()),

@@ -185,7 +185,7 @@ pub enum BootError {
         log: LogTail,
     },
     /// The engine ended, for a reason that the kernel has no words for.
-    #[error("the engine ended ({status}); its log says why")]
+    #[error("the engine ended ({status}); the end of its log, {}, may say why", .log.file.display())]
     EngineDied {
         /// How it ended, such as `exit status: 1`.
         status: String,

@@ -7,7 +7,7 @@ use engine_client::EngineClient;
 use tokio_util::sync::CancellationToken;
 
 use crate::data_dir::DataDir;
-use crate::engine::{self, Running};
+use crate::engine::{self, Prepared, Running};
 use crate::engine_log::EngineLog;
 use crate::exit::About;
 use crate::progress::Progress;
@@ -27,6 +27,7 @@ pub struct Kernel {
     log: EngineLog,
     progress: Progress,
     running: Option<Running>,
+    prepared: Option<Prepared>,
     about: Option<About>,
     deaths: Deaths,
 }
@@ -56,6 +57,7 @@ impl Kernel {
             log,
             progress,
             running: None,
+            prepared: None,
             about: None,
             deaths: Deaths::default(),
         };
@@ -124,8 +126,11 @@ impl Kernel {
 
     /// Ends the engine, if there is one.
     async fn halt(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop(self.progress.observer()).await;
+        let observer = self.progress.observer();
+        match (self.running.take(), self.prepared.take()) {
+            (Some(running), _) => running.stop(observer).await,
+            (None, Some(prepared)) => prepared.clear(observer).await,
+            (None, None) => {}
         }
     }
 
@@ -146,7 +151,8 @@ impl Kernel {
         self.progress.step(Step::Done);
 
         let begun = Instant::now();
-        engine::start(&prepared, engine, &self.data, &self.log, &mut self.running).await?;
+        let prepared = self.prepared.insert(prepared);
+        engine::start(prepared, engine, &self.data, &self.log, &mut self.running).await?;
         self.progress.step(Step::Done);
 
         let version = self.answer().await?;
@@ -326,12 +332,6 @@ impl Kernel {
                 health::until_answer(&client, interval).await;
             }
         })
-    }
-
-    /// Who is told.
-    #[must_use]
-    pub fn observer(&self) -> &Observer {
-        self.progress.observer()
     }
 }
 

@@ -35,7 +35,8 @@ impl Progress {
     /// Goes to the next phase and tells it.
     pub(crate) fn step(&mut self, step: Step) {
         let Some(next) = self.phase.after(step) else {
-            tracing::error!(phase = %self.phase, ?step, "no phase comes after this");
+            // Such as the stop of a kernel that has failed.
+            tracing::debug!(phase = %self.phase, ?step, "no phase comes after this");
             return;
         };
         if next == self.phase {

@@ -1,5 +1,12 @@
 //! The engine in a container: the same contract as the child process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 mod support;
 
 use std::path::Path;

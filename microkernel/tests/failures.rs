@@ -1,5 +1,12 @@
 //! Boots that fail: each with its own words, and nothing left behind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 mod support;
 
 use std::net::TcpListener;

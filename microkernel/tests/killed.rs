@@ -1,6 +1,13 @@
 //! Kernels that are killed, and what the next one finds. The kernel to be killed is this very program, started
 //! again with the test that plays it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,12 @@
 //! A whole life on the real engine: boot, deployments, deaths, restarts, stop, and the same again on the same data.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 mod support;
 
 use std::path::Path;
