@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ::deploy::{Bundle, DeployError, DeployedDefinition, LoadError, Outcome, Report};
+use ::deploy::{Bundle, DeployError, DeployedDefinition, Outcome, Report};
 use diagnostics::Diagnostic;
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ struct Answer<'a> {
 }
 
 pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<Status, Trouble> {
-    let bundle = ::deploy::load(&args.paths).map_err(unloadable)?;
+    let bundle = ::deploy::load(&args.paths).map_err(|error| Trouble::usage(error.to_string()))?;
     let mut findings = unrouted(&bundle, &adapters::topics(context)?);
     if args.dry_run {
         findings.splice(0..0, bundle.check().diagnostics);
@@ -56,15 +56,6 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<Status, 
                 "nothing was deployed: the engine refuses it",
             )
         }
-    }
-}
-
-fn unloadable(error: LoadError) -> Trouble {
-    match error {
-        LoadError::Unreadable { .. } | LoadError::Missing(_) | LoadError::NoPaths => {
-            Trouble::usage(error.to_string())
-        }
-        error => Trouble::usage(error.to_string()),
     }
 }
 

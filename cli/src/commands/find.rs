@@ -156,17 +156,22 @@ pub(crate) async fn unknown_process(
     key: &str,
     tenant: Option<&str>,
 ) -> Result<Trouble, EngineError> {
-    let mut keys: Vec<String> = engine
-        .latest_definitions(None)
-        .await?
-        .into_iter()
-        .filter(|definition| definition.tenant_id.as_deref() == tenant)
-        .map(|definition| definition.key)
-        .collect();
-    keys.dedup();
+    let definitions = engine.latest_definitions(None).await?;
     let whose = tenant
         .map(|tenant| format!(" of tenant {tenant}"))
         .unwrap_or_default();
+    if let Some(other) = definitions.iter().find(|definition| definition.key == key) {
+        let remedy = match &other.tenant_id {
+            Some(other) => format!("tenant {other} has one: --tenant {other}"),
+            None => "there is one that belongs to no tenant: leave out --tenant".to_owned(),
+        };
+        return Ok(Trouble::no(format!("there is no process {key}{whose}; {remedy}")));
+    }
+    let of_tenant = definitions
+        .into_iter()
+        .filter(|definition| definition.tenant_id.as_deref() == tenant);
+    let mut keys: Vec<String> = of_tenant.map(|definition| definition.key).collect();
+    keys.dedup();
     let hint =
         hint(key, &keys).unwrap_or_else(|| "nothing is deployed; `procos deploy PATH` does that".to_owned());
     Ok(Trouble::no(format!("there is no process {key}{whose}; {hint}")))

@@ -11,7 +11,7 @@ use super::{find, variables};
 use crate::args::MessageArgs;
 use crate::context::{Context, connect};
 use crate::exit::{Status, Trouble};
-use crate::output::{Theme, say, say_json, story};
+use crate::output::{Theme, say, say_json, short_id, story};
 
 /// As many candidates are named where several fit.
 const NAMED: usize = 5;
@@ -65,7 +65,7 @@ pub(super) async fn run(args: MessageArgs, context: &Context) -> Result<Status, 
     } else {
         say(&hits
             .iter()
-            .map(|hit| line(name, hit, &Theme::stdout()))
+            .map(|hit| line(name, hit, is_scoped, &Theme::stdout()))
             .collect::<String>())?;
     }
     Ok(Status::Done)
@@ -193,7 +193,7 @@ async fn told(engine: &EngineClient, hits: Vec<CorrelationHit>) -> Result<Vec<Hi
     Ok(told)
 }
 
-fn line(name: &str, hit: &Hit, theme: &Theme) -> String {
+fn line(name: &str, hit: &Hit, is_scoped: bool, theme: &Theme) -> String {
     let done = if hit.started { "started" } else { "reached" };
     let business_key = hit
         .business_key
@@ -206,7 +206,12 @@ fn line(name: &str, hit: &Hit, theme: &Theme) -> String {
         theme.strong(&hit.key),
         hit.instance_id
     );
-    let show = format!("procos show {}", crate::output::short_id(&hit.instance_id));
-    text.push_str(&story::next(&[(show, "how it goes on")], theme));
+    // What an event subprocess has been started for is seldom the whole instance.
+    let (which, what) = if is_scoped {
+        ("last", "what it has started")
+    } else {
+        (short_id(&hit.instance_id), "how it goes on")
+    };
+    text.push_str(&story::next(&[(format!("procos show {which}"), what)], theme));
     text
 }

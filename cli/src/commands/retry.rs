@@ -1,9 +1,12 @@
 //! `procos retry`: gives what has failed in an instance another attempt.
 
-use engine_client::{EngineClient, EngineError, ExternalTask, RecordQuery, TokenMove, Variables};
+use engine_client::{
+    ActivityRecord, EngineClient, EngineError, ExternalTask, RecordQuery, TokenMove, Variables,
+};
 use serde::Serialize;
 
 use super::find::{self, Among};
+use super::story::element_name;
 use super::variables;
 use crate::args::RetryArgs;
 use crate::context::{Context, connect};
@@ -22,6 +25,8 @@ struct Retried {
     instance_id: String,
     /// The id of the element.
     step_id: String,
+    /// Its name.
+    step_name: Option<String>,
     /// The topic, where it is an external task.
     topic: Option<String>,
     how: How,
@@ -103,54 +108,49 @@ async fn failed(engine: &EngineClient, instance_id: &str) -> Result<Vec<Failed>,
     Ok(found)
 }
 
-/// A step's input parameters have been computed when it began, so a changed process variable alone would change
-/// nothing for it. A variable that is an input of the step, and none of the process, replaces that input. With
-/// any other the step begins anew.
 async fn retry(
     engine: &EngineClient,
     failed: &Failed,
     variables: &Variables,
 ) -> Result<Vec<Retried>, Trouble> {
-    let mut retried = Vec::new();
-    let of_process = engine.variables(&failed.instance_id).await?;
-    let mut is_process_set = false;
+    let id = &failed.instance_id;
+    let (of_process, steps) = tokio::try_join!(engine.variables(id), engine.current_activities(id))?;
+    // All is decided before anything is changed.
+    let mut plan = Vec::new();
     for task in &failed.tasks {
         let inputs = engine.local_variables(&task.execution_id).await?;
-        let is_input = |name: &String| inputs.contains_key(name) && !of_process.contains_key(name);
-        let how = if variables.is_empty() {
-            How::AsItWas
-        } else if variables.keys().all(is_input) {
+        plan.push((task, how(task, &inputs, variables, &of_process, &steps)?));
+    }
+    let needs_process = plan.iter().any(|(_, how)| *how != How::OtherInputs) || !failed.jobs.is_empty();
+    if needs_process && !variables.is_empty() {
+        engine.set_variables(id, variables).await?;
+    }
+    let mut retried = Vec::new();
+    for (task, how) in plan {
+        if how == How::OtherInputs {
             engine.set_local_variables(&task.execution_id, variables).await?;
-            How::OtherInputs
-        } else {
-            if !std::mem::replace(&mut is_process_set, true) {
-                engine.set_variables(&failed.instance_id, variables).await?;
-            }
-            if inputs.is_empty() {
-                How::AsItWas
-            } else {
-                How::BegunAnew
-            }
-        };
+        }
         match how {
-            How::BegunAnew => begin_anew(engine, task).await?,
+            How::BegunAnew => begin_anew(engine, task, scope_of(task, &steps)).await?,
             How::AsItWas | How::OtherInputs => engine.set_external_task_retries(&task.id, ATTEMPTS).await?,
         }
+        let step = steps.iter().find(|step| step.id == task.activity_instance_id);
         retried.push(Retried {
-            instance_id: failed.instance_id.clone(),
+            instance_id: id.clone(),
             step_id: task.activity_id.clone(),
+            step_name: step.and_then(|step| step.activity_name.clone()),
             topic: Some(task.topic_name.clone()),
             how,
         });
     }
-    if !variables.is_empty() && !failed.jobs.is_empty() && !is_process_set {
-        engine.set_variables(&failed.instance_id, variables).await?;
-    }
     for job in &failed.jobs {
         engine.set_job_retries(&job.id, ATTEMPTS).await?;
+        let step_id = job.failed_activity_id.clone().unwrap_or_default();
+        let definition = engine.instance(id).await?.definition_id;
         retried.push(Retried {
-            instance_id: failed.instance_id.clone(),
-            step_id: job.failed_activity_id.clone().unwrap_or_default(),
+            instance_id: id.clone(),
+            step_name: element_name(engine, &definition, &step_id).await?,
+            step_id,
             topic: None,
             how: How::AsItWas,
         });
@@ -158,24 +158,50 @@ async fn retry(
     Ok(retried)
 }
 
-/// Puts the token of a task back before it.
-async fn begin_anew(engine: &EngineClient, task: &ExternalTask) -> Result<(), Trouble> {
-    let steps = engine.current_activities(&task.process_instance_id).await?;
-    let step = steps.iter().find(|step| step.id == task.activity_instance_id);
-    let scope = step
-        .and_then(|step| step.parent_activity_instance_id.as_deref())
-        .unwrap_or(&task.process_instance_id);
+/// A step's input parameters have been computed when it began, so a changed process variable alone would change
+/// nothing for it. A variable that is an input of the step, and none of the process, replaces that input. With
+/// any other the step begins anew.
+fn how(
+    task: &ExternalTask,
+    inputs: &Variables,
+    given: &Variables,
+    of_process: &Variables,
+    steps: &[ActivityRecord],
+) -> Result<How, Trouble> {
+    let is_input = |name: &String| inputs.contains_key(name) && !of_process.contains_key(name);
+    if given.is_empty() {
+        return Ok(How::AsItWas);
+    }
+    if given.keys().all(is_input) {
+        return Ok(How::OtherInputs);
+    }
+    if inputs.is_empty() {
+        return Ok(How::AsItWas);
+    }
+    let scope = scope_of(task, steps);
     if steps
         .iter()
         .any(|step| step.id == scope && step.activity_type == "multiInstanceBody")
     {
         return Err(Trouble::no(format!(
-            "{} is one of several at once and cannot begin anew; its inputs can be replaced: give --var with the \
-             names that `procos show {}` lists as inputs",
+            "{} is one of several at once and cannot begin anew; give --var with the names of its inputs, which \
+             `procos show {}` lists",
             task.activity_id,
             short_id(&task.process_instance_id)
         )));
     }
+    Ok(How::BegunAnew)
+}
+
+/// The visit of the scope in which a task stands: of the process, a subprocess, or several at once.
+fn scope_of<'a>(task: &'a ExternalTask, steps: &'a [ActivityRecord]) -> &'a str {
+    let step = steps.iter().find(|step| step.id == task.activity_instance_id);
+    step.and_then(|step| step.parent_activity_instance_id.as_deref())
+        .unwrap_or(&task.process_instance_id)
+}
+
+/// Puts the token of a task back before it.
+async fn begin_anew(engine: &EngineClient, task: &ExternalTask, scope: &str) -> Result<(), Trouble> {
     let away = TokenMove::Cancel {
         activity_instance_id: &task.activity_instance_id,
     };
@@ -216,9 +242,71 @@ fn told(instance_id: &str, retried: &[Retried], theme: &Theme) -> String {
         format!(
             "{} {}{topic}{elsewhere} {how}\n",
             theme.good("✓"),
-            theme.strong(&it.step_id)
+            theme.strong(it.step_name.as_deref().unwrap_or(&it.step_id))
         )
     });
     let show = format!("procos show {}", short_id(instance_id));
     lines.collect::<String>() + &story::next(&[(show, "how it goes")], theme)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_client::Variable;
+    use serde_json::json;
+
+    use super::*;
+
+    fn variables(names: &[&str]) -> Variables {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), Variable::Null))
+            .collect()
+    }
+
+    fn plan(inputs: &[&str], given: &[&str], of_process: &[&str], scope: &str) -> Result<How, Trouble> {
+        let task =
+            json!({"id": "t", "topicName": "x", "activityInstanceId": "a:1", "processInstanceId": "p"});
+        let step = |id: &str, parent: &str, kind: &str| json!({"id": id, "activityId": id, "parentActivityInstanceId": parent, "activityType": kind});
+        let steps = json!([step("a:1", "s:1", "serviceTask"), step("s:1", "p", scope)]);
+        how(
+            &serde_json::from_value(task).unwrap(),
+            &variables(inputs),
+            &variables(given),
+            &variables(of_process),
+            &serde_json::from_value::<Vec<ActivityRecord>>(steps).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_step_begins_anew_only_where_its_inputs_may_change() {
+        let scope = "subProcess";
+        assert_eq!(plan(&["value"], &[], &["order"], scope).unwrap(), How::AsItWas);
+        assert_eq!(
+            plan(&["value"], &["order"], &["order"], scope).unwrap(),
+            How::BegunAnew
+        );
+        assert_eq!(
+            plan(&["value"], &["value"], &["order"], scope).unwrap(),
+            How::OtherInputs
+        );
+        assert_eq!(
+            plan(&["order"], &["order"], &["order"], scope).unwrap(),
+            How::BegunAnew
+        );
+        assert_eq!(
+            plan(&["value"], &["value", "order"], &["order"], scope).unwrap(),
+            How::BegunAnew
+        );
+        assert_eq!(plan(&[], &["order"], &["order"], scope).unwrap(), How::AsItWas);
+    }
+
+    #[test]
+    fn one_of_several_at_once_is_never_begun_anew() {
+        let error = plan(&["value"], &["order"], &["order"], "multiInstanceBody").unwrap_err();
+        assert!(error.message.contains("one of several"), "{error}");
+        assert_eq!(
+            plan(&["value"], &["value"], &[], "multiInstanceBody").unwrap(),
+            How::OtherInputs
+        );
+    }
 }

@@ -56,7 +56,7 @@ fn page(story: &Story, theme: &Theme) -> String {
         text.push_str(&format!(
             "\n{}\n{}\n",
             theme.dim("variables"),
-            draw::variables(&story.variables, "  ")
+            draw::variables(&story.variables, "  ", theme)
         ));
     }
     for stuck in &story.incidents {

@@ -136,7 +136,7 @@ fn result(story: &Story, theme: &Theme) -> String {
     text.push_str(&draw::steps(story, Depth::Work, theme));
     if story.state == State::Completed && !story.variables.is_empty() {
         text.push('\n');
-        text.push_str(&draw::variables(&story.variables, "  "));
+        text.push_str(&draw::variables(&story.variables, "  ", theme));
     }
     text
 }

@@ -8,8 +8,9 @@ use super::value::{harmless, one_line, short_id, shorten};
 use super::{Theme, ago, duration};
 use crate::commands::story::{State, Step, StepState, Story, Stuck};
 
-/// As much of a value as is shown on its line.
-const VALUE_WIDTH: usize = 160;
+/// As much of a value as is shown on its line where nobody counts columns, and at least.
+const LONG_VALUE: usize = 160;
+const SHORT_VALUE: usize = 40;
 
 /// As many lines of a failure's details as are shown.
 const DETAIL_LINES: usize = 30;
@@ -158,6 +159,7 @@ fn stuck_since(story: &Story, theme: &Theme) -> String {
 pub(crate) fn variables<'v>(
     variables: impl IntoIterator<Item = (&'v String, &'v Json)>,
     indent: &str,
+    theme: &Theme,
 ) -> String {
     let variables: Vec<_> = variables.into_iter().collect();
     let width = variables
@@ -165,10 +167,20 @@ pub(crate) fn variables<'v>(
         .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or(0);
-    let lines = variables
-        .into_iter()
-        .map(|(name, value)| format!("{indent}{name:<width$}  {}", one_line(value, VALUE_WIDTH)));
+    let lines = variables.into_iter().map(|(name, value)| {
+        format!(
+            "{indent}{name:<width$}  {}",
+            one_line(value, fitting(theme, indent.len() + width + 2))
+        )
+    });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How much of a value fits on its line, behind what stands before it.
+fn fitting(theme: &Theme, before: usize) -> usize {
+    theme
+        .width
+        .map_or(LONG_VALUE, |width| width.saturating_sub(before).max(SHORT_VALUE))
 }
 
 /// An incident, as the person reads it who has to do something: what failed, with which values, what to do.
@@ -204,7 +216,10 @@ pub(crate) fn stuck(story: &Story, stuck: &Stuck, is_page: bool, theme: &Theme) 
             let label = if index == 0 { "inputs" } else { "" };
             text.push_str(&field(
                 label,
-                &format!("{name} = {}", one_line(value, VALUE_WIDTH)),
+                &format!(
+                    "{name} = {}",
+                    one_line(value, fitting(theme, 14 + name.chars().count()))
+                ),
                 theme,
             ));
         }
