@@ -280,7 +280,11 @@ async fn poll_forever(shared: &Arc<Shared>) {
         request.max_tasks = slots.num_permits();
         // The first answer, also after a failure, is asked for at once: it says that the engine is there.
         let answers = shared.engine_answers.load(Ordering::Relaxed);
-        request.long_poll = if answers { long_poll(&shared.settings) } else { Duration::ZERO };
+        request.long_poll = if answers {
+            long_poll(&shared.settings)
+        } else {
+            Duration::ZERO
+        };
         let requested_at = Instant::now();
         match fetch(shared, &request, row_of_failures > 0).await {
             Ok(tasks) => {
