@@ -1,7 +1,8 @@
 //! The data directory: one kernel at a time, some space, and an identity.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -21,7 +22,12 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Makes it where it is missing, and takes it.
     pub(crate) fn take(path: &Path) -> Result<Self, BootError> {
-        std::fs::create_dir_all(path.join("logs")).map_err(at(path))?;
+        for directory in ["engine", "logs"] {
+            // Processes' data is nobody else's business.
+            let mut builder = DirBuilder::new();
+            let made = builder.recursive(true).mode(0o700).create(path.join(directory));
+            made.map_err(at(path))?;
+        }
         let path = path.canonicalize().map_err(at(path))?;
         let lock = lock(&path)?;
         let id = identity(&path)?;
@@ -115,6 +121,8 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BootError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -127,6 +135,11 @@ mod tests {
             matches!(&error, BootError::DataDirInUse { process, .. } if *process == Some(std::process::id())),
             "{error}"
         );
+        let mode = std::fs::metadata(path.join("engine"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700, "the database is nobody else's business");
         let id = first.id().to_owned();
         drop(first);
         assert_eq!(DataDir::take(&path).unwrap().id(), id);

@@ -199,7 +199,7 @@ async fn a_model_with_errors_is_told_before_anything_is_started() {
     settings.process_directories = vec![data.path().join("nowhere")];
     let error = fails(settings).await;
     assert!(matches!(&error, BootError::Load(_)), "{error:?}");
-    assert!(!data.path().join("engine").exists());
+    assert!(!data.path().join("engine/engine.mv.db").exists());
 }
 
 #[tokio::test]
