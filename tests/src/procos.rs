@@ -100,7 +100,6 @@ impl Finished {
     ///
     /// # Panics
     /// Where it has ended otherwise; the message shows what it said.
-    #[must_use]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "\n{}\n{}", self.stdout, self.stderr);
         self
