@@ -120,8 +120,11 @@ fn show_duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
 
 fn show_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     // What is shown reads back: `iec_short` writes 10 MiB as `10.0M`, which is read as ten million.
-    let units = [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
-    match units.iter().find(|(_, size)| *bytes > 0 && bytes % size == 0) {
+    let units = [("Gi", 1_u64 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
+    match units
+        .iter()
+        .find(|(_, size)| *bytes > 0 && bytes.is_multiple_of(*size))
+    {
         Some((unit, size)) => serializer.collect_str(&format_args!("{}{unit}", bytes / size)),
         None => serializer.serialize_u64(*bytes),
     }

@@ -245,6 +245,25 @@ async fn a_slow_service_is_given_up_and_tried_again() {
     assert!(slow.message.contains("within 50ms"), "{slow}");
 }
 
+#[tokio::test]
+async fn a_body_that_never_ends_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort")
+            .await
+            .unwrap();
+        // Ends when the adapter closes the connection.
+        while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+    });
+    let slow = failure(run(&local(), json!({"url": url, "timeout": "200ms"})).await);
+    assert!(slow.message.contains("within 200ms"), "{slow}");
+    server.await.unwrap();
+}
+
 /// Answers every connection with the given bytes and closes it.
 async fn raw(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -124,6 +124,38 @@ async fn the_address_that_was_checked_is_the_one_connected_to() {
     assert_eq!(hits.load(Ordering::SeqCst), 3);
 }
 
+/// Answers once with the first address and ever after with the second, as a name does whose owner means harm.
+struct Rebinding {
+    asked: Arc<AtomicUsize>,
+    first: SocketAddr,
+    then: SocketAddr,
+}
+
+#[async_trait]
+impl Resolve for Rebinding {
+    async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        let is_first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
+        Ok(vec![if is_first { self.first } else { self.then }])
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_asked_for_once_a_connection() {
+    let (first, listed) = counted().await;
+    let (then, unlisted) = counted().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let settings = connections(json!({"default": {"allow": [first.to_string()]}}));
+    let resolver = Arc::new(Rebinding {
+        asked: Arc::clone(&asked),
+        first,
+        then,
+    });
+    let adapter = HttpAdapter::with_resolver(settings, no_secrets(), resolver).unwrap();
+    assert!(run(&adapter, json!({"url": "http://a.example/"})).await.is_ok());
+    let counts = [&asked, &listed, &unlisted].map(|count| count.load(Ordering::SeqCst));
+    assert_eq!(counts, [1, 1, 0]);
+}
+
 #[tokio::test]
 async fn the_next_address_is_tried_where_one_does_not_answer() {
     let (address, _) = counted().await;

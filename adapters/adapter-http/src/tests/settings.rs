@@ -186,12 +186,15 @@ fn settings_are_shown_with_their_defaults_and_without_secrets() {
     let shown = serde_json::to_value(shown).unwrap();
     let expected = json!({
         "a": {
-            "base_url": "https://b.example/", "allow": ["10.2.0.0/16"], "timeout": "PT1M30S", "max_bytes": "1.0M",
+            "base_url": "https://b.example/", "allow": ["10.2.0.0/16"], "timeout": "PT1M30S", "max_bytes": "1Mi",
             "auth": {"basic": {"username": "ada", "password": "********"}}, "headers": {"x": "secret:k", "y": "********"}
         },
-        "default": {"timeout": "PT30S", "max_bytes": "10.0M"}
+        "default": {"timeout": "PT30S", "max_bytes": "10Mi"}
     });
     assert_eq!(shown, expected);
+    let read: BTreeMap<String, ConnectionSettings> =
+        serde_json::from_value(json!({"default": shown["default"]})).unwrap();
+    assert_eq!(read["default"].max_bytes, ConnectionSettings::default().max_bytes);
 }
 
 #[test]
