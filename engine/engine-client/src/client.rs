@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -21,6 +22,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of one engine's REST API. Clones share the connections.
+///
+/// A call that the engine has rolled back because another transaction came first is repeated a few times before that
+/// becomes an error: nothing of it was carried out.
 ///
 /// Cancellation: dropping a call's future closes its connection. Whether the engine still carries the call out
 /// is unknown then; a pending fetch-and-lock goes on in the engine until its own time is up.
@@ -220,7 +224,32 @@ impl Call {
         self.bytes().await.map(drop)
     }
 
+    /// Sends it, again where the engine has rolled it back for another transaction's sake: it was not carried out
+    /// then, whatever the call.
     async fn send(self) -> Result<Response, EngineError> {
+        let mut call = self;
+        for delay in rollback_delays() {
+            let Some(again) = call.try_clone() else { break };
+            match call.send_once().await {
+                Err(error) if error.is_rolled_back() => tokio::time::sleep(delay).await,
+                answer => return answer,
+            }
+            call = again;
+        }
+        call.send_once().await
+    }
+
+    fn try_clone(&self) -> Option<Self> {
+        Some(Self {
+            request: self.request.try_clone()?,
+            method: self.method.clone(),
+            url: self.url.clone(),
+            path: self.path.clone(),
+            timeout: self.timeout,
+        })
+    }
+
+    async fn send_once(self) -> Result<Response, EngineError> {
         let Self {
             request,
             method,
@@ -260,6 +289,16 @@ impl Call {
             code: body.code,
         })))
     }
+}
+
+/// Tries in quick succession, with jitter, so that two who collide do not meet again.
+fn rollback_delays() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(5))
+        .with_max_delay(Duration::from_millis(200))
+        .with_jitter()
+        .with_max_times(8)
+        .build()
 }
 
 fn broken(url: &Url, timeout: Duration, source: reqwest::Error) -> EngineError {

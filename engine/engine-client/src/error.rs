@@ -198,6 +198,13 @@ impl EngineError {
         self.has_code(OPTIMISTIC_LOCKING)
     }
 
+    /// The engine has rolled the call back because of another transaction: nothing of it was carried out, and the
+    /// same call again succeeds.
+    #[must_use]
+    pub fn is_rolled_back(&self) -> bool {
+        self.is_optimistic_lock() || self.has_code(DEADLOCK)
+    }
+
     /// A value is too long for the engine's database: the same call again never succeeds.
     #[must_use]
     pub fn is_value_too_long(&self) -> bool {
@@ -214,10 +221,7 @@ impl EngineError {
     /// The same call may well succeed later, without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.is_unreachable()
-            || self.is_optimistic_lock()
-            || self.has_code(DEADLOCK)
-            || self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+        self.is_unreachable() || self.is_rolled_back() || self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
     }
 
     /// The engine broke at the call, for a reason that it does not tell by a code of its own. The same call

@@ -237,7 +237,11 @@ impl EngineClient {
     /// # Errors
     /// As every call: see [`EngineError`].
     pub async fn keeps_details(&self) -> Result<bool, EngineError> {
-        let query = [("variableUpdates", "true"), ("maxResults", "1"), ("deserializeValues", "false")];
+        let query = [
+            ("variableUpdates", "true"),
+            ("maxResults", "1"),
+            ("deserializeValues", "false"),
+        ];
         let details: Vec<serde_json::Value> = self.get(&["history", "detail"]).query(&query).read().await?;
         Ok(!details.is_empty())
     }
@@ -322,7 +326,9 @@ impl EngineClient {
     /// # Errors
     /// `is_not_found` where there is no such variable.
     pub async fn variable_record_data(&self, id: &str) -> Result<bytes::Bytes, EngineError> {
-        self.get(&["history", "variable-instance", id, "data"]).bytes().await
+        self.get(&["history", "variable-instance", id, "data"])
+            .bytes()
+            .await
     }
 
     /// The last value of every variable of an instance, of all its scopes. The content of files and bytes is left
