@@ -12,7 +12,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What `/health/ready` answers.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     /// Whether all parts work.
     pub(super) ready: bool,
     /// Whether a stop is under way.
@@ -28,7 +28,7 @@ pub(super) struct Readiness {
 
 /// A worker pool.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     pub(super) name: String,
     /// Whether it takes tasks.
     pub(super) ready: bool,
@@ -42,13 +42,16 @@ pub(super) struct Pool {
 ///
 /// # Errors
 /// What is wrong, in words: nothing listens there, or something else does.
-pub(super) async fn readiness(context: &Context) -> Result<Readiness, String> {
+pub(crate) async fn readiness(context: &Context) -> Result<Readiness, String> {
     let url = format!("http://{}/health/ready", address(context));
     let wrong = |error: reqwest::Error| match error.is_connect() {
         true => format!("nothing answers at {url}"),
         false if error.is_decode() => format!("something else than procos answers at {url}"),
         false => format!("{url} does not answer: {}", error.without_url()),
     };
+    // The client panics without one, even where no TLS is spoken. Fails where one is installed already, which is
+    // as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // A client of its own: the engine's would send the engine's password along.
     let client = reqwest::Client::builder()
         .no_proxy()
