@@ -107,6 +107,6 @@ report_job() {
     return 0
   fi
   bad "$label failed after $(elapsed "$took"); the end of target/log/$name.log:"
-  tail -n 25 "$logs/$name.log" | sed 's/^/    /' >&2
+  tail -n "${tail_lines:-25}" "$logs/$name.log" | sed 's/^/    /' >&2
   return 1
 }

@@ -95,10 +95,16 @@ lane() {
 }
 
 in_turn() {
-  local name
+  local name code failed=0
   for name in "$@"; do
     measured "$name" >"$logs/test-$name.log" 2>&1
+    read -r code _ <"$results/$name"
+    ((code != 0)) || continue
+    failed=1
+    echo "-- $name, from target/log/test-$name.log"
+    tail -n 150 "$logs/test-$name.log"
   done
+  return "$failed"
 }
 
 measured() {
@@ -109,9 +115,15 @@ measured() {
 
 # --- The summary. ---
 
+# runner_lines LOG: the lines in which runners sum up, unless they passed nothing and failed nothing.
+runner_lines() {
+  grep -E '^test result: |Tests run: [0-9]+, .*Skipped: [0-9]+$|^[0-9]+ passed, [0-9]+ failed$' "$1" |
+    grep -v ' 0 passed; 0 failed;' || true
+}
+
 # counts LOG: PASSED FAILED, from what the runners themselves say: cargo, Maven, the Modeler check.
 counts() {
-  awk '
+  runner_lines "$1" | awk '
     /^test result: / { passed += $4; failed += $6 }
     /Tests run: [0-9]+, .*Skipped: [0-9]+$/ {
       match($0, /Tests run: .*/)
@@ -119,7 +131,7 @@ counts() {
       passed += n[2] - n[3] - n[4] - n[5]; failed += n[3] + n[4]
     }
     /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
-    END { print passed + 0, failed + 0 }' "$1"
+    END { print passed + 0, failed + 0 }'
 }
 
 # Says how each section went and ends the script: the last line is the sum of all runners.
@@ -133,14 +145,11 @@ summarise() {
     read -r passed failed < <(counts "$log")
     # A section that fails without a failed test (a lint, a compiler error) counts as one.
     ((code == 0 || failed > 0)) || failed=1
-    if ((failed > 0)) && [[ $name != rust && $name != format && $name != shell ]]; then
-      say "-- $name, from target/log/test-$name.log"
-      tail -n 100 "$log" >&2
-    fi
     all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed))
     line=$(printf '%-10s %8s' "$name" "$(elapsed "$took")")
     ((passed + failed == 0)) || line+="   $passed passed, $failed failed"
     if ((failed > 0)); then bad "$line"; else good "$line"; fi
+    runner_lines "$log" | sed 's/^/             /' >&2
   done
   while read -r line; do
     say "$line"
