@@ -10,8 +10,10 @@ use serde_json::json;
 use crate::settings::{Database, ServerSettings, User};
 
 impl ServerSettings {
-    /// The line, with its end. `address` is where it listens, `directory` where its H2 lies by default.
-    pub(crate) fn line(&self, address: SocketAddr, directory: &Path) -> String {
+    /// The line, with its end and with all passwords. `address` is where it listens, `directory` where its H2 lies
+    /// by default. [`Kernel`](crate::Kernel) does this itself; it is for who runs the engine without one.
+    #[must_use]
+    pub fn line(&self, address: SocketAddr, directory: &Path) -> String {
         let database = self.database(directory);
         let user = |user: &User| json!({"id": user.id, "password": user.password.expose_secret()});
         let settings = json!({

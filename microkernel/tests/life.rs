@@ -11,6 +11,7 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deploy::{DeployError, deploy};
 use engine_client::{EngineClient, InstanceQuery};
@@ -260,7 +261,7 @@ async fn neighbours(data: &Path, jar: &Path) {
 }
 
 #[tokio::test]
-async fn an_engine_that_keeps_dying_is_given_up() {
+async fn an_engine_that_hangs_is_killed_and_one_that_keeps_dying_given_up() {
     let Some(jar) = jar() else { return };
     let data = tempfile::tempdir().unwrap();
     // A copy, to be broken while the engine runs.
@@ -268,6 +269,7 @@ async fn an_engine_that_keeps_dying_is_given_up() {
     std::fs::copy(&jar, &copy).unwrap();
     let mut settings = java(data.path(), PORT + 3, &copy);
     settings.restart.attempts = 2;
+    settings.unresponsive_after = Duration::from_secs(1);
     let recorder = Recorder::default();
     let mut kernel = boot(settings, &recorder).await;
     std::fs::remove_file(&copy).unwrap();
@@ -275,7 +277,8 @@ async fn an_engine_that_keeps_dying_is_given_up() {
     let [engine] = engines(data.path())[..] else {
         panic!("one engine")
     };
-    kill(engine);
+    let id = rustix::process::Pid::from_raw(engine).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::STOP).unwrap();
     let error = kernel.watch(CancellationToken::new()).await.unwrap_err();
     println!("{error}");
     assert!(
@@ -283,6 +286,10 @@ async fn an_engine_that_keeps_dying_is_given_up() {
         "{error:?}"
     );
     assert_eq!(kernel.phase(), Phase::Failed);
+    let events = recorder.events();
+    let hung = |event: &Event| matches!(event, Event::EngineDown { reason, .. } if reason.contains("has not answered"));
+    let killed = |event: &Event| matches!(event, Event::Warning(text) if text.contains("was killed"));
+    assert!(events.iter().any(hung) && events.iter().any(killed));
     assert!(engines(data.path()).is_empty());
 }
 
