@@ -150,6 +150,7 @@ mod tests {
     fn what_a_person_reads_when_it_ends_well_and_when_it_does_not() {
         insta::assert_snapshot!("finished", result(&samples::finished(), &Theme::plain()));
         insta::assert_snapshot!("stuck", result(&samples::stuck(), &Theme::plain()));
+        insta::assert_snapshot!("waiting", result(&samples::waiting(), &Theme::plain()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const DETAIL_LINES: usize = 30;
 /// How much of a story is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// What was done: no gateways, no events.
+    /// What was done: no gateways and no events but those at which the instance stands.
     Work,
     /// Everything, failed attempts included.
     All,
@@ -58,10 +58,9 @@ pub(crate) fn steps(story: &Story, depth: Depth, theme: &Theme) -> String {
 }
 
 fn add(tree: &mut Tree, steps: &[Step], depth: Depth, above: &mut Vec<bool>, theme: &Theme) {
-    let shown: Vec<_> = steps
-        .iter()
-        .filter(|step| depth == Depth::All || step.is_work())
-        .collect();
+    // Where an instance stands is told whatever it is.
+    let is_shown = |step: &&Step| depth == Depth::All || step.is_work() || step.ended.is_none();
+    let shown: Vec<_> = steps.iter().filter(is_shown).collect();
     let last = shown.len().saturating_sub(1);
     for (index, step) in shown.into_iter().enumerate() {
         above.push(index == last);

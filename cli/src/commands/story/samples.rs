@@ -162,3 +162,14 @@ pub(crate) fn nested() -> Story {
         ..stuck()
     }
 }
+
+/// One that waits for a message.
+pub(crate) fn waiting() -> Story {
+    let mut paid = step("paid", "intermediateMessageCatch", None, 2, None);
+    paid.waits_for = Some("the message paid".into());
+    let mut story = finished();
+    (story.state, story.ended) = (State::Running, None);
+    story.steps.truncate(2);
+    story.steps.push(paid);
+    story
+}
