@@ -77,3 +77,27 @@ impl Bundle {
         &self.models
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixtures::{bundle, process};
+
+    #[test]
+    fn models_that_refer_to_their_own_deployment_hold_together() {
+        let plain = process("plain");
+        let with = |attribute: &str| process("with").replace("<userTask", &format!("<userTask {attribute}"));
+        for (text, wanted) in [
+            (plain.clone(), false),
+            (
+                with("camunda:formKey=\"camunda-forms:deployment:order.form\""),
+                true,
+            ),
+            (with("camunda:formRefBinding=\"deployment\""), true),
+            (with("camunda:formRefBinding='deployment'"), true),
+            (with("name=\"deployment of the week\""), false),
+        ] {
+            let bundle = bundle(&[("plain.bpmn", &plain), ("with.bpmn", &text)]);
+            assert_eq!(bundle.holds_together(), wanted, "{text}");
+        }
+    }
+}
