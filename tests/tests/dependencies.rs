@@ -19,8 +19,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("worker-runtime", &["bpmn", "engine-client", "worker-api"]),
     ("adapter-core", &["secrets", "worker-api"]),
     ("adapter-http", &["secrets", "worker-api"]),
-    ("adapter-catalog", &["adapter-core", "adapter-http", "worker-api"]),
+    // The catalogue hands adapters the store that their settings' references lead to.
+    (
+        "adapter-catalog",
+        &["adapter-core", "adapter-http", "secrets", "worker-api"],
+    ),
     ("microkernel", &["deploy", "engine-client"]),
+    ("benches", ALL),
     ("cli", ALL),
     ("tests", ALL),
 ];

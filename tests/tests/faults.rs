@@ -168,7 +168,7 @@ impl World {
         });
         let configuration = format!(
             "engine: {{url: \"{engine_url}\"{database}}}\n\
-             http: {{listen: 127.0.0.1:{http}}}\n\
+             http: {{listen: 127.0.0.1:{http}}}\nmicrokernel: {{bootstrap_timeout: 180s}}\n\
              workers: {{pools: [{{name: generic, capacity: 16, topics: [\"*\"]}}]}}\n\
              services: {{http: {{default: {{allow: [\"{receiver}\"]}}}}}}\n",
             http = free_port(),

@@ -203,3 +203,44 @@ async fn text_past_the_engines_limit_arrives_whole() {
     );
     pool.stop(crate::bench::SOON).await;
 }
+
+#[tokio::test]
+async fn a_files_content_comes_along() {
+    let bench = Bench::new("file");
+    // With an input parameter the task has a scope of its own for the file.
+    let mapping = r#"<camunda:inputOutput><camunda:inputParameter name="x">1</camunda:inputParameter></camunda:inputOutput>"#;
+    bench.deploy_task(&extension(mapping), "").await;
+    let instance = bench.start().await;
+    let task = bench.engine.external_tasks(&instance).await.unwrap().remove(0);
+    let file = Variable::File {
+        name: "a.pdf".into(),
+        media_type: Some("application/pdf".into()),
+        encoding: None,
+        content: Some(Bytes::from_static(b"%PDF-1.7")),
+    };
+    let local = Variables::from([("attachment".to_owned(), file)]);
+    bench
+        .engine
+        .set_local_variables(&task.execution_id, &local)
+        .await
+        .unwrap();
+
+    let given = Arc::new(Mutex::new(None));
+    let (pool, _) = bench.pool(|_| {}, {
+        let given = given.clone();
+        move |context| {
+            *given.lock().unwrap() = context.variables.get("attachment").cloned();
+            async { Ok(Answer::new()) }
+        }
+    });
+    bench.completed(&instance).await;
+    let Some(Value::File(file)) = given.lock().unwrap().take() else {
+        panic!("a file")
+    };
+    assert_eq!(
+        (file.name.as_str(), file.media_type.as_deref()),
+        ("a.pdf", Some("application/pdf"))
+    );
+    assert_eq!(file.content, b"%PDF-1.7"[..]);
+    pool.stop(crate::bench::SOON).await;
+}

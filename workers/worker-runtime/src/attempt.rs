@@ -40,7 +40,8 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
         let elapsed = started.elapsed();
         let ended = match outcome {
             None => {
-                give_up(shared, &task.id).await;
+                // The lock may be ours still, where the pool stops, or again, where it was taken anew meanwhile.
+                free(shared, &task.id).await;
                 Ended::Dropped
             }
             Some(outcome) => {
@@ -59,17 +60,12 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
     .await;
 }
 
-/// Frees a task that is not to be run here.
+/// Frees a task that is not to be run here, where it is locked by this worker.
 pub(crate) async fn free(shared: &Shared, task_id: &str) {
-    if let Err(error) = journal::free(&shared.engine, &shared.worker_id, task_id).await {
-        tracing::debug!(task = task_id, %error, "could not free a task; its lock will run out");
-    }
-}
-
-/// What is left to do when a handler was cancelled: where the pool gives it up, the lock is still ours.
-async fn give_up(shared: &Shared, task_id: &str) {
-    if shared.giving_up.is_cancelled() {
-        free(shared, task_id).await;
+    match journal::free(&shared.engine, &shared.worker_id, task_id).await {
+        Ok(true) => shared.nudger.after(Duration::ZERO),
+        Ok(false) => {}
+        Err(error) => tracing::debug!(task = task_id, %error, "could not free a task; its lock will run out"),
     }
 }
 
