@@ -49,3 +49,29 @@ pub(crate) fn starts_event_subprocess(process: &Process, element_id: &str) -> bo
         .node(element_id)
         .is_some_and(|node| node.kind == bpmn::Kind::StartEvent && process.parent(node).is_some_and(by_event))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_of_an_event_subprocess_is_told_from_other_events() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../processes/system/root_orchestrator.bpmn"
+        );
+        let (model, _) = bpmn::read(file, &std::fs::read(file).unwrap());
+        let model = model.unwrap();
+        let process = model.process("root_orchestrator").unwrap();
+        assert!(starts_event_subprocess(process, "request_received"));
+        for other in [
+            "system_started",
+            "shutdown_requested",
+            "serve_request",
+            "handle_request",
+            "nothing",
+        ] {
+            assert!(!starts_event_subprocess(process, other), "{other}");
+        }
+    }
+}

@@ -150,3 +150,130 @@ pub(super) fn variables_of(records: &[VariableRecord], scope: &str) -> BTreeMap<
     own.map(|record| (record.name.clone(), record.value.to_json()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_client::Variable;
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: &str = "2026-11-21T06:00:10Z";
+
+    fn activity(id: &str, parent: &str, kind: &str, ended: bool, cancelled: bool) -> serde_json::Value {
+        let end = ended.then_some("2026-11-21T06:00:02.000+0000");
+        json!({
+            "id": id, "activityId": id, "activityName": null, "activityType": kind, "canceled": cancelled,
+            "parentActivityInstanceId": parent, "startTime": "2026-11-21T06:00:00.000+0000", "endTime": end,
+        })
+    }
+
+    fn task(visit: &str, lock_end: Option<&str>, error: Option<&str>) -> serde_json::Value {
+        json!({
+            "id": format!("task-{visit}"), "topicName": "x", "activityInstanceId": visit,
+            "lockExpirationTime": lock_end, "errorMessage": error,
+        })
+    }
+
+    fn records(activities: serde_json::Value, tasks: serde_json::Value) -> Records {
+        Records {
+            activities: serde_json::from_value(activities).unwrap(),
+            attempts: Vec::new(),
+            variables: Vec::new(),
+            tasks: serde_json::from_value(tasks).unwrap(),
+            subscriptions: Vec::new(),
+            details: HashMap::new(),
+            called: HashMap::new(),
+            stuck: Vec::new(),
+        }
+    }
+
+    fn steps(records: Records) -> Vec<Step> {
+        records.into_steps(NOW.parse().unwrap())
+    }
+
+    fn ids(steps: &[Step]) -> Vec<&str> {
+        steps.iter().map(|step| step.id.as_str()).collect()
+    }
+
+    #[test]
+    fn steps_keep_their_order_and_lie_in_their_subprocess() {
+        let steps = steps(records(
+            json!([
+                activity("start", "p", "startEvent", true, false),
+                activity("sub", "p", "subProcess", true, false),
+                activity("inner1", "sub", "serviceTask", true, false),
+                activity("inner2", "sub", "serviceTask", true, true),
+                activity("end", "p", "noneEndEvent", true, false),
+            ]),
+            json!([]),
+        ));
+        assert_eq!(ids(&steps), ["start", "sub", "end"]);
+        assert_eq!(ids(&steps[1].steps), ["inner1", "inner2"]);
+        assert_eq!(steps[1].steps[1].state, StepState::Cancelled);
+    }
+
+    #[test]
+    fn a_task_without_a_worker_says_so_and_one_that_runs_does_not() {
+        let waits = |lock_end, error| {
+            let activities = json!([activity("a", "p", "serviceTask", false, false)]);
+            steps(records(activities, json!([task("a", lock_end, error)])))[0]
+                .waits_for
+                .clone()
+        };
+        let (past, ahead) = (
+            Some("2026-11-21T06:00:09.000+0000"),
+            Some("2026-11-21T06:00:11.000+0000"),
+        );
+        assert_eq!(waits(None, None).as_deref(), Some("a worker for x"));
+        assert_eq!(waits(past, Some("broken")).as_deref(), Some("a worker for x"));
+        assert_eq!(waits(ahead, Some("broken")).as_deref(), Some("its next attempt"));
+        assert_eq!(waits(ahead, None), None);
+    }
+
+    #[test]
+    fn attempts_and_variables_belong_to_their_visit() {
+        let log = |id: &str, visit: &str, kind: &str, retries: i32| {
+            json!({
+                "id": id, "externalTaskId": "t", "topicName": "x", "activityInstanceId": visit, "retries": retries,
+                "errorMessage": "broken", "workerId": "w", kind: true,
+            })
+        };
+        let mut records = records(
+            json!([
+                activity("a", "p", "serviceTask", false, false),
+                activity("b", "p", "serviceTask", true, false),
+            ]),
+            json!([]),
+        );
+        records.attempts = serde_json::from_value(json!([
+            log("1", "a", "creationLog", 3),
+            log("2", "a", "failureLog", 0),
+            log("3", "b", "successLog", 3),
+        ]))
+        .unwrap();
+        records.details.insert("2".into(), "line 4".into());
+        records.stuck = vec!["a".into()];
+        let variable = |scope: &str| VariableRecord {
+            id: scope.into(),
+            name: "value".into(),
+            value: Variable::String(scope.into()),
+            activity_instance_id: scope.into(),
+        };
+        records.variables = vec![variable("p"), variable("a")];
+        let steps = steps(records);
+        assert_eq!(steps[0].state, StepState::Incident);
+        assert_eq!(steps[0].attempts.len(), 1);
+        assert_eq!(steps[0].attempts[0].error.as_deref(), Some("broken"));
+        assert_eq!(steps[0].attempts[0].details.as_deref(), Some("line 4"));
+        assert_eq!(
+            steps[0].variables,
+            BTreeMap::from([("value".to_owned(), json!("a"))])
+        );
+        assert_eq!(
+            (steps[1].attempts.len(), steps[1].attempts[0].error.clone()),
+            (1, None)
+        );
+        assert_eq!(steps[1].topic.as_deref(), Some("x"));
+    }
+}
