@@ -10,7 +10,7 @@ mod config_show;
 mod deploy;
 mod doctor;
 mod find;
-mod http_port;
+pub(crate) mod http_port;
 mod incidents;
 mod message;
 mod ps;

@@ -100,6 +100,7 @@ fn log(command: &Command, context: &Context) -> Result<(), Trouble> {
         configured
     };
     let format = match settings.telemetry.log_format {
+        model::LogFormat::Auto if context.json && stays && !is_up => Format::Json,
         model::LogFormat::Auto if !stays => Format::Human,
         model::LogFormat::Auto => Format::Auto,
         model::LogFormat::Human => Format::Human,

@@ -1,6 +1,6 @@
 //! The HTTP port: health for everybody, metrics and the examples' data for who knows the password.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::embedded::EXCHANGE_RATES;
 use super::health::Health;
+use crate::commands::http_port;
+use crate::context::Context;
 use crate::exit::Trouble;
 
 /// The user of the port.
@@ -39,23 +41,30 @@ pub(super) struct Port {
     pub(super) examples: bool,
 }
 
-/// Begins to listen.
+/// Begins to listen at `http.listen`.
 ///
 /// # Errors
-/// Where the address is in use or not this machine's.
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Trouble> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let remedy = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "stop what listens there (another `procos up`?), or give http.listen another port"
-            }
-            std::io::ErrorKind::AddrNotAvailable => "http.listen must name an address of this machine",
-            _ => "give http.listen another address",
-        };
-        Trouble::unreachable(format!(
-            "cannot listen at {address} for health and metrics: {error}; {remedy}"
-        ))
-    })
+/// Where the address is in use, by a `procos` or something else, or not this machine's.
+pub(super) async fn bind(context: &Context) -> Result<TcpListener, Trouble> {
+    let address = context.config.settings().http.listen;
+    let error = match TcpListener::bind(address).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse if http_port::readiness(context).await.is_ok() => {
+            return Err(Trouble::unreachable(format!(
+                "procos runs already: it answers at {address}. Stop that one, or give this one its own --data-dir, \
+                 http.listen and engine.url"
+            )));
+        }
+        ErrorKind::AddrInUse => "stop what listens there, or give http.listen another port",
+        ErrorKind::AddrNotAvailable => "http.listen must name an address of this machine",
+        _ => "give http.listen another address",
+    };
+    Err(Trouble::unreachable(format!(
+        "cannot listen at {address} for health and metrics: {error}; {remedy}"
+    )))
 }
 
 /// Serves until the token is cancelled; requests under way are finished.

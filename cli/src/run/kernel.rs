@@ -25,7 +25,7 @@ const BACKLOG_INTERVAL: Duration = Duration::from_secs(15);
 pub(crate) async fn kernel(context: &Context, signals: &Signals) -> Result<Status, Trouble> {
     let config = &context.config;
     let credentials = credentials(context)?;
-    let listener = http::bind(config.settings().http.listen).await?;
+    let listener = http::bind(context).await?;
     let settings = boot::kernel_settings(config, &credentials)?;
     let router = config.catalogue()?;
     let (health, metrics) = (Health::default(), metrics()?);

@@ -1,6 +1,7 @@
 //! `procos up`: everything on this machine, in the foreground.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use microkernel::{BootError, Credentials, Event, Kernel, Phase};
@@ -24,7 +25,7 @@ use crate::exit::{Status, Trouble};
 /// Boots everything, and stops it in order when it is told to.
 ///
 /// # Errors
-/// Where it does not boot, the engine cannot be kept alive, or the example fails.
+/// Where it does not boot, or the engine cannot be kept alive. An example that fails makes the status 1.
 pub(crate) async fn up(
     args: UpArgs,
     context: &Context,
@@ -50,7 +51,7 @@ async fn run(
     let config = &context.config;
     let credentials = kernel::credentials(context)?;
     let settings = boot::kernel_settings(config, &credentials)?;
-    let listener = http::bind(config.settings().http.listen).await?;
+    let listener = http::bind(context).await?;
     let router = catalogue::with_own_port(config, &listener)?;
     let plans = if args.no_workers {
         Vec::new()
@@ -112,9 +113,15 @@ async fn run(
     reporter.object(&json!({"phase": "ready", "engine_url": url, "boot_ms": millis(boot)}));
 
     let engine = kernel.engine().clone();
+    let example_failed = AtomicBool::new(false);
     let after_boot = async {
-        if args.example {
-            example::run(&engine, reporter).await?;
+        if args.example
+            && let Err(trouble) = example::run(&engine, reporter).await
+        {
+            // What went wrong is looked at with the system running.
+            example_failed.store(true, Ordering::Relaxed);
+            reporter.line(&trouble.message);
+            reporter.object(&json!({"phase": "example", "error": trouble.message}));
         }
         reporter.quiet();
         reporter.line(&addresses(context, args, &credentials, boot, reporter));
@@ -122,11 +129,16 @@ async fn run(
     };
     let outcome = tokio::select! {
         watched = kernel.watch(signals.stop.clone()) => watched.map_err(|error| boot::failed(&error)),
-        failed = after_boot => failed,
+        never = after_boot => never,
     };
     reporter.quiet();
     stop(pools.as_deref(), kernel, &health, reporter).await;
-    outcome.map(|()| Status::Done)
+    outcome?;
+    Ok(if example_failed.into_inner() {
+        Status::No
+    } else {
+        Status::Done
+    })
 }
 
 /// Stops workers, then the engine.

@@ -32,7 +32,7 @@ pub(crate) async fn worker(
     let config = &context.config;
     let engine = connect_as(config, Role::Worker)?;
     let password = http_password(context)?;
-    let listener = http::bind(config.settings().http.listen).await?;
+    let listener = http::bind(context).await?;
     let router = catalogue::with_own_port(config, &listener)?;
     let plans = pools::plan(config, router.as_ref(), args.pool.as_deref())?;
     let (health, metrics) = (Health::default(), kernel::metrics()?);
