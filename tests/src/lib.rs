@@ -4,16 +4,16 @@
 //! ```no_run
 //! # async fn example() {
 //! use std::time::Duration;
-//! use tests::{Engine, World, until};
+//! use tests::{Engine, Procos, Scratch, until};
 //!
 //! // One engine for all tests of a binary; an own business key keeps them apart.
 //! let engine = Engine::shared();
 //! let version = engine.client().version().await.unwrap();
 //!
-//! // The built binary in a folder and on ports of its own; whatever it leaves running ends with the value.
-//! let world = World::new("example");
-//! let up = world.up([]);
-//! world.procos(["status"]).run().expect_code(0);
+//! // The built binary in a folder of its own; whatever it leaves running ends with the value.
+//! let scratch = Scratch::new("example");
+//! let up = Procos::new(scratch.path()).args(["up", "--json"]).spawn();
+//! up.wait_for_line("\"engine_url\"", Duration::from_secs(60));
 //! let left = up.kill9();
 //! left.wait_gone(Duration::from_secs(20)).await;
 //!
@@ -41,7 +41,6 @@ mod receiver;
 mod running;
 mod skip;
 mod wait;
-mod world;
 
 pub use docker::docker_daemon;
 pub use engine::{Engine, EngineSetup};
@@ -53,4 +52,3 @@ pub use receiver::{Receiver, Run};
 pub use running::Running;
 pub use skip::skip;
 pub use wait::{free_port, until};
-pub use world::World;
