@@ -51,7 +51,7 @@ pub(crate) async fn readiness(context: &Context) -> Result<Readiness, String> {
     };
     // The client panics without one, even where no TLS is spoken. Fails where one is installed already, which is
     // as good.
-    // let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // A client of its own: the engine's would send the engine's password along.
     let client = reqwest::Client::builder()
         .no_proxy()
