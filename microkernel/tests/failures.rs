@@ -274,3 +274,32 @@ impl Drop for Disk {
             .status();
     }
 }
+
+#[tokio::test]
+async fn a_boot_that_is_dropped_takes_even_a_deaf_engine_along() {
+    let data = tempfile::tempdir().unwrap();
+    let (jar, program) = (data.path().join("engine.jar"), data.path().join("java"));
+    std::fs::write(&jar, "never read").unwrap();
+    // Heeds neither the end of its input nor SIGTERM.
+    script(
+        &program,
+        "case \"$*\" in *-version) echo '    java.version = 17.0.15' >&2; exit;; esac\ntrap '' TERM\nwhile :; do sleep 1; done",
+    );
+    let settings = with_java(java(data.path(), 18141, &jar), |java| java.java = Some(program));
+    let recorder = Recorder::default();
+    let boot = Kernel::boot(settings, recorder.observer(), CancellationToken::new());
+    let awaiting = recorder.until(|event| {
+        matches!(
+            event,
+            microkernel::Event::Phase {
+                phase: Phase::Awaiting,
+                ..
+            }
+        )
+    });
+    tokio::select! {
+        _ = boot => panic!("it ended"),
+        () = awaiting => {}
+    }
+    support::eventually("it is gone", || engines(data.path()).is_empty()).await;
+}
