@@ -215,6 +215,7 @@ mod tests {
             "supplier".to_owned(),
         ];
         assert_eq!(hint("order-chek", &known).unwrap(), "did you mean order-check?");
+        assert!(hint("shipping", &known).unwrap().starts_with("there is"));
         assert_eq!(
             hint("zzz", &known).unwrap(),
             "there is order-check, order-cancel, supplier"

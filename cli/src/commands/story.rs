@@ -153,6 +153,9 @@ pub(crate) struct Stuck {
     pub(crate) step_id: Option<String>,
     /// The name of the element.
     pub(crate) step_name: Option<String>,
+    /// The visit to it; none where it has not been entered, or is not known.
+    #[serde(skip)]
+    pub(crate) visit: Option<String>,
     /// The message of the last failure.
     pub(crate) message: String,
     /// Since when.
@@ -170,6 +173,10 @@ impl Stuck {
 impl Step {
     /// What people call it.
     pub(crate) fn label(&self) -> &str {
+        // What stands around several at once has no name of its own.
+        if let ("multiInstanceBody", Some(one)) = (self.kind.as_str(), self.steps.first()) {
+            return one.label();
+        }
         let name = self.name.as_deref().filter(|name| !name.trim().is_empty());
         name.unwrap_or(&self.id)
     }
@@ -190,9 +197,7 @@ impl Story {
     /// The visit at which an incident of this instance, or of one that it called, stands.
     pub(crate) fn stuck_step(&self, stuck: &Stuck) -> Option<&Step> {
         if stuck.instance_id.as_deref() == Some(self.instance_id.as_str()) {
-            return find(&self.steps, &|step| {
-                step.state == StepState::Incident && Some(&step.id) == stuck.step_id.as_ref()
-            });
+            return find(&self.steps, &|step| Some(&step.visit) == stuck.visit.as_ref());
         }
         called(&self.steps)
             .into_iter()

@@ -128,7 +128,9 @@ fn in_words(kind: &str) -> String {
         }
         words.extend(c.to_lowercase());
     }
-    words.replace("none end event", "end event")
+    words
+        .replace("none end event", "end event")
+        .replace("multi instance body", "several at once")
 }
 
 fn failed_attempts<'a>(step: &'a Step, theme: &'a Theme) -> impl Iterator<Item = String> + 'a {

@@ -72,7 +72,7 @@ fn below<'a>(engine: &'a EngineClient, id: &'a str, depth: usize) -> Reading<'a>
         let stuck = known.incidents.iter().filter_map(visits).collect();
         let mut incidents = Vec::new();
         for incident in known.incidents.iter().filter(|incident| is_cause(incident)) {
-            incidents.push(stuck_at(engine, incident, &known.record, &activities).await?);
+            incidents.push(stuck_at(engine, incident, &known.record, &activities, visits(incident)).await?);
         }
         incidents.extend(called.values().flat_map(|story| story.incidents.iter().cloned()));
 
@@ -183,6 +183,7 @@ async fn stuck_at(
     incident: &Incident,
     record: &InstanceRecord,
     activities: &[ActivityRecord],
+    visit: Option<String>,
 ) -> Result<Stuck, EngineError> {
     let step_id = incident
         .failed_activity_id
@@ -203,6 +204,7 @@ async fn stuck_at(
         key: Some(record.process_definition_key.clone()),
         step_id,
         step_name,
+        visit,
         message: incident.incident_message.clone().unwrap_or_default(),
         since: incident.incident_timestamp,
     })
@@ -222,5 +224,7 @@ pub(crate) async fn name(engine: &EngineClient, incident: &Incident) -> Result<O
         answer => answer?,
     };
     let activities = engine.current_activities(id).await?;
-    stuck_at(engine, incident, &record, &activities).await.map(Some)
+    stuck_at(engine, incident, &record, &activities, None)
+        .await
+        .map(Some)
 }

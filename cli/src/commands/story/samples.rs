@@ -125,6 +125,7 @@ pub(crate) fn stuck() -> Story {
         key: Some("order-check".into()),
         step_id: Some("price".into()),
         step_name: Some("Price".into()),
+        visit: Some("price:1".into()),
         message: "KeyError: 'amount'".into(),
         since: at(20_034),
     }];
