@@ -174,7 +174,7 @@ async fn an_interrupted_boot_leaves_no_engine() {
             )
         })
         .await;
-    assert_eq!(engines(data.path()).len(), 1);
+    support::eventually("an engine", || !engines(data.path()).is_empty()).await;
     let told = Instant::now();
     cancel.cancel();
     let error = boot.await.unwrap().err().unwrap();
@@ -288,18 +288,10 @@ async fn a_boot_that_is_dropped_takes_even_a_deaf_engine_along() {
     let settings = with_java(java(data.path(), 18141, &jar), |java| java.java = Some(program));
     let recorder = Recorder::default();
     let boot = Kernel::boot(settings, recorder.observer(), CancellationToken::new());
-    let awaiting = recorder.until(|event| {
-        matches!(
-            event,
-            microkernel::Event::Phase {
-                phase: Phase::Awaiting,
-                ..
-            }
-        )
-    });
+    let started = support::eventually("an engine", || !engines(data.path()).is_empty());
     tokio::select! {
         _ = boot => panic!("it ended"),
-        () = awaiting => {}
+        () = started => {}
     }
     support::eventually("it is gone", || engines(data.path()).is_empty()).await;
 }
