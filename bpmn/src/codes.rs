@@ -56,6 +56,9 @@ codes! {
     /// A process has no id, so that nothing could start it.
     MISSING_PROCESS_ID = "missing-process-id",
         "give the process an id: it is the key by which it is started";
+    /// The engine has no room for an id of that length.
+    PROCESS_ID_TOO_LONG = "process-id-too-long",
+        "give the process a shorter id: it is the key by which it is started";
     /// The engine refuses a process that does not say how long to keep its history (since Camunda 7.20).
     MISSING_HISTORY_TIME_TO_LIVE = "missing-history-time-to-live",
         "set camunda:historyTimeToLive on the process, such as P30D for thirty days";

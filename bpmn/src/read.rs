@@ -48,6 +48,9 @@ fn read_into(file: &str, bytes: &[u8], findings: &mut Vec<Diagnostic>) -> Result
     })
 }
 
+/// As long as the column of the engine's database that keeps it (`ACT_RE_PROCDEF.KEY_`).
+const LONGEST_KEY: usize = 255;
+
 /// What the engine would refuse, or skip in silence.
 fn check(file: &str, root: &Element<'_>, lines: &LineIndex<'_>, findings: &mut Vec<Diagnostic>) {
     let range = |element: &Element<'_>| lines.range(element.tag.clone());
@@ -82,6 +85,13 @@ fn check(file: &str, root: &Element<'_>, lines: &LineIndex<'_>, findings: &mut V
         }
         if !is_executable(process) {
             continue;
+        }
+        if let Some(length) = id
+            .map(|id| id.chars().count())
+            .filter(|length| *length > LONGEST_KEY)
+        {
+            let message = format!("the process's id has {length} characters, {LONGEST_KEY} is the most");
+            findings.push(codes::PROCESS_ID_TOO_LONG.error(file, range(process), message));
         }
         let name = id.map_or_else(|| "the process".into(), |id| format!("the process `{id}`"));
         let attribute = process.attribute(Namespace::Camunda, "historyTimeToLive");

@@ -170,6 +170,22 @@ error[missing-process-id]: the process has no id
 }
 
 #[test]
+fn a_process_whose_id_is_too_long_for_the_engine() {
+    let process = |id: &str| {
+        file(&format!(
+            "<process id=\"{id}\" isExecutable=\"true\" camunda:historyTimeToLive=\"7\"/>"
+        ))
+    };
+    assert_eq!(places(process(&"ä".repeat(255)).as_bytes()), [""; 0]);
+    let too_long = say(&process(&"a".repeat(256)));
+    assert!(
+        too_long
+            .starts_with("error[process-id-too-long]: the process's id has 256 characters, 255 is the most"),
+        "{too_long}"
+    );
+}
+
+#[test]
 fn a_file_without_process() {
     assert_snapshot!(say(&file("<message id=\"m\"/>")), @r#"
 error[no-process]: the file has no process
@@ -313,7 +329,7 @@ fn limits() {
     assert_eq!(places(wide(MAX_ELEMENTS).as_bytes()), ["1:1-1:4 not-bpmn"]);
     assert_eq!(
         places(wide(MAX_ELEMENTS + 1).as_bytes()),
-        ["1:2000000-1:2000004 file-too-large"]
+        ["1:80000-1:80004 file-too-large"]
     );
     let long = |bytes: usize| format!("<a>{}</a>", " ".repeat(bytes - 7));
     assert_eq!(places(long(MAX_BYTES).as_bytes()), ["1:1-1:4 not-bpmn"]);
