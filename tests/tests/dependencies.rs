@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["adapter-core", "adapter-http", "secrets", "worker-api"],
     ),
     ("microkernel", &["deploy", "engine-client"]),
+    ("benches", ALL),
     ("cli", ALL),
     ("tests", ALL),
 ];
