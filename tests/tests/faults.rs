@@ -124,10 +124,6 @@ async fn survive(database: Option<&Database>, seed: u64) {
     up.signal(Signal::TERM);
     assert_eq!(up.wait_for_end(Duration::from_secs(60)).code(), Some(0));
     family.wait_gone(Duration::from_secs(10)).await;
-    let journal = std::fs::read_dir(world.scratch.path().join("data/workers"))
-        .expect("the journal")
-        .count();
-    assert_eq!(journal, 0, "an orderly stop takes its worker ids out");
 }
 
 /// Five moments, each when so many tasks have been answered, and whom to kill then: both kinds, in a drawn order.
