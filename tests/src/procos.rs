@@ -68,6 +68,29 @@ impl Procos {
         Running::start("procos", &mut self.command)
     }
 
+    /// Starts it for all tests of a binary, to be kept in a `static`, which is never dropped: it is ended when the
+    /// test process has gone. Signals go to what watches over it, not to `procos`.
+    #[must_use]
+    pub fn spawn_for_all(self) -> Running {
+        const UNTIL_INPUT_ENDS: &str =
+            r#""$0" "$@" </dev/null & child=$!; cat >/dev/null; kill -TERM "$child"; wait "$child""#;
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(UNTIL_INPUT_ENDS)
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        command.env_clear().envs(
+            self.command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        Running::start("procos", &mut command)
+    }
+
     /// Runs it to its end with nothing on standard input.
     ///
     /// # Panics

@@ -33,7 +33,15 @@ impl System {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<System> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let system = Self::boot("system", Kind::Java);
+            let (scratch, http) = Self::configured("system", Kind::Java);
+            let up = Procos::new(scratch.path()).args(["up", "--json"]).spawn_for_all();
+            let ready = Self::ready(&up);
+            let system = Self {
+                scratch,
+                up,
+                ready,
+                http,
+            };
             system.deploy_examples();
             system
         })
@@ -44,7 +52,19 @@ impl System {
         self.procos(["deploy"]).args([examples]).run().expect_code(0);
     }
 
+    /// One of a test's own. Its container or engine ends with the value.
     pub(crate) fn boot(name: &str, kind: Kind) -> Self {
+        let (scratch, http) = Self::configured(name, kind);
+        let (up, ready) = Self::start(&scratch);
+        Self {
+            scratch,
+            up,
+            ready,
+            http,
+        }
+    }
+
+    fn configured(name: &str, kind: Kind) -> (Scratch, String) {
         let scratch = Scratch::new(name);
         let http = format!("127.0.0.1:{}", free_port());
         let kind = match kind {
@@ -59,19 +79,18 @@ impl System {
             BOOT.as_secs(),
         );
         std::fs::write(scratch.path().join("procos.yml"), configuration).unwrap();
-        let (up, ready) = Self::start(&scratch);
-        Self {
-            scratch,
-            up,
-            http,
-            ready,
-        }
+        (scratch, http)
     }
 
     pub(crate) fn start(scratch: &Scratch) -> (Running, Value) {
         let up = Procos::new(scratch.path()).args(["up", "--json"]).spawn();
+        let ready = Self::ready(&up);
+        (up, ready)
+    }
+
+    fn ready(up: &Running) -> Value {
         let ready = up.wait_for_line("\"phase\":\"ready\"", BOOT);
-        (up, serde_json::from_str(&ready).expect("one JSON object a line"))
+        serde_json::from_str(&ready).expect("one JSON object a line")
     }
 
     pub(crate) fn procos<const N: usize>(&self, arguments: [&str; N]) -> Procos {
