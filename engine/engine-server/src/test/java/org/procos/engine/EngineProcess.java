@@ -98,20 +98,16 @@ final class EngineProcess implements AutoCloseable {
   }
 
   CompletableFuture<Answer> callAsync(String user, String method, String path, Object body) throws Exception {
-    String password = user == null ? null : (String) ((Map<?, ?>) USERS.get(user)).get("password");
+    return callAs(user, user == null ? null : (String) ((Map<?, ?>) USERS.get(user)).get("password"), method, path, body);
+  }
+
+  /** Calls with any login. */
+  CompletableFuture<Answer> callAs(String user, String password, String method, String path, Object body) throws Exception {
     HttpRequest.Builder request = request(path.startsWith("/camunda") ? path : "/engine-rest" + path, user, password);
     request.header("Content-Type", "application/json");
     request.method(method, body == null
         ? HttpRequest.BodyPublishers.noBody() : HttpRequest.BodyPublishers.ofString(JSON.writeValueAsString(body)));
     return send(request);
-  }
-
-  Answer callAs(String user, String password, String path) throws Exception {
-    return callAsAsync(user, password, path).get(60, TimeUnit.SECONDS);
-  }
-
-  CompletableFuture<Answer> callAsAsync(String user, String password, String path) throws Exception {
-    return send(request("/engine-rest" + path, user, password));
   }
 
   /** Deploys one file as a user; fields such as tenant-id may be added. */

@@ -55,7 +55,7 @@ class OnPostgresIT extends EngineContract {
           engine.callAsync("kernel", "POST", "/process-definition/key/" + key + "/start", Map.of()),
           engine.callAsync("admin", "GET", "/telemetry/data", null),
           engine.callAsync("worker", "POST", "/external-task/fetchAndLock", poll),
-          engine.callAsAsync("somebody", "else", "/process-instance"),
+          engine.callAs("somebody", "else", "GET", "/process-instance", null),
           engine.callAsync("worker", "POST", "/external-task/none/complete", Map.of("workerId", "w")))) {
         assertDiscreet(answer.get(60, TimeUnit.SECONDS));
       }
