@@ -1,7 +1,7 @@
 //! Every metric of the system: its name, its labels and what it means, in one place.
 //!
 //! Labels are bounded, whatever models and people come up with: topics are those of the pools' configuration,
-//! process keys and waiting topics are counted up to [`MAX_SERIES`], the rest goes to `other`.
+//! waiting topics are counted up to [`MAX_SERIES`], the rest goes to `other`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,6 @@ const BUCKETS: [f64; 17] = [
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
-    instances: IntCounterVec,
     durations: HistogramVec,
     tasks: IntCounterVec,
     active: IntGaugeVec,
@@ -45,7 +44,6 @@ pub struct Metrics {
 /// Which labels are in use.
 #[derive(Default)]
 struct Known {
-    processes: HashSet<String>,
     waiting: HashSet<String>,
     phase: Option<String>,
 }
@@ -66,11 +64,6 @@ impl Metrics {
             registry.register(Box::new(metric.clone())).map(|()| metric)
         };
         let metrics = Self {
-            instances: counters(
-                "procos_process_instances_total",
-                "Process instances that were started or reached a state, by process key and status",
-                &["process_key", "status"],
-            )?,
             durations: HistogramVec::new(
                 HistogramOpts::new(
                     "procos_external_task_duration_seconds",
@@ -146,12 +139,6 @@ impl Metrics {
         }
     }
 
-    /// Counts an instance of a process that was started or reached a state.
-    pub fn process_instance(&self, process_key: &str, status: InstanceStatus) {
-        let key = self.known(|known| bounded(&mut known.processes, process_key));
-        self.instances.with_label_values(&[key, status.name()]).inc();
-    }
-
     /// Says whether the engine answers.
     pub fn engine_up(&self, up: bool) {
         self.engine_up.set(up.into());
@@ -208,18 +195,6 @@ impl Metrics {
     fn known<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
         change(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// The label for a name that comes from outside: itself, or `other` where there are too many.
-fn bounded<'a>(known: &mut HashSet<String>, name: &'a str) -> &'a str {
-    if known.contains(name) {
-        return name;
-    }
-    if known.len() >= MAX_SERIES {
-        return OTHER;
-    }
-    known.insert(name.to_owned());
-    name
 }
 
 /// The metrics of one worker pool.
@@ -298,30 +273,6 @@ impl Outcome {
             Self::Failed => "failed",
             Self::BpmnError => "bpmn_error",
             Self::Dropped => "dropped",
-            Self::Incident => "incident",
-        }
-    }
-}
-
-/// What a process instance has come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InstanceStatus {
-    /// It was started.
-    Started,
-    /// It reached its end.
-    Completed,
-    /// It was ended before its end.
-    Terminated,
-    /// It stands still with an incident.
-    Incident,
-}
-
-impl InstanceStatus {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Completed => "completed",
-            Self::Terminated => "terminated",
             Self::Incident => "incident",
         }
     }

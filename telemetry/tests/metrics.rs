@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use telemetry::metrics::{InstanceStatus, MAX_SERIES, Metrics, Outcome};
+use telemetry::metrics::{MAX_SERIES, Metrics, Outcome};
 
 fn busy() -> Metrics {
     let metrics = Metrics::new().expect("a registry");
@@ -18,8 +18,6 @@ fn busy() -> Metrics {
     worker.task_finished("http_request", Outcome::Completed, Duration::from_millis(3));
     worker.task_finished("surprise", Outcome::Incident, Duration::from_secs(301));
     worker.fetch_failed();
-    metrics.process_instance("order \"check\"\n", InstanceStatus::Started);
-    metrics.process_instance("order", InstanceStatus::Terminated);
     metrics.engine_up(true);
     metrics.engine_restarted();
     metrics.backlog([("http_request", 7), ("gone", 1)]);
@@ -76,10 +74,6 @@ procos_fetch_errors_total{worker_type="generic"} 1
 # TYPE procos_kernel_phase gauge
 procos_kernel_phase{phase="starting"} 0
 procos_kernel_phase{phase="watching"} 1
-# HELP procos_process_instances_total Process instances that were started or reached a state, by process key and status
-# TYPE procos_process_instances_total counter
-procos_process_instances_total{process_key="order",status="terminated"} 1
-procos_process_instances_total{process_key="order \"check\"\n",status="started"} 1
 # HELP procos_tasks_in_flight External tasks that are being worked on now
 # TYPE procos_tasks_in_flight gauge
 procos_tasks_in_flight{worker_type="generic"} 1
@@ -118,17 +112,10 @@ fn prometheus_own_checker_has_nothing_to_say() {
 fn labels_from_outside_are_bounded() {
     let metrics = Metrics::new().expect("a registry");
     let names: Vec<String> = (0..MAX_SERIES + 50).map(|it| format!("name_{it}")).collect();
-    for name in &names {
-        metrics.process_instance(name, InstanceStatus::Started);
-    }
-    metrics.process_instance("name_0", InstanceStatus::Started);
     metrics.backlog(names.iter().map(|it| (it.as_str(), 2)));
     let text = metrics.render();
     let series = |of: &str| text.lines().filter(|it| it.starts_with(of)).count();
-    assert_eq!(series("procos_process_instances_total{"), MAX_SERIES + 1);
     assert_eq!(series("procos_backlog_tasks{"), MAX_SERIES + 1);
-    assert!(text.contains("procos_process_instances_total{process_key=\"other\",status=\"started\"} 50"));
-    assert!(text.contains("procos_process_instances_total{process_key=\"name_0\",status=\"started\"} 2"));
     assert!(text.contains("procos_backlog_tasks{task_topic=\"other\"} 100"));
 }
 
