@@ -52,7 +52,7 @@ pub(crate) fn connect_as(config: &Config, role: Role) -> Result<EngineClient, Tr
                      data directory with --data-dir",
                     data_dir.join("secrets").display()
                 )),
-                error => Trouble::usage(error.to_string()),
+                error => Trouble::usage(format!("{error}; choose a data directory with --data-dir")),
             })?;
             let users = Users::of(&credentials);
             match role {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use engine_client::EngineError;
+use engine_client::{EngineError, Refusal};
 
 /// The exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,15 +74,29 @@ impl From<EngineError> for Trouble {
                  or from engine.auth"
             ));
         }
+        if let EngineError::TimedOut { .. } = error {
+            return Self::unreachable(format!(
+                "{error}; it may be busy and still do what it was asked to: look with `procos status` and \
+                 `procos ps` before you try again"
+            ));
+        }
         if error.is_unreachable() {
             return Self::unreachable(format!("{error}; start it with `procos up`, or set engine.url"));
         }
         match error {
+            EngineError::Refused(refusal) if is_not_an_engine(&refusal) => Self::unreachable(format!(
+                "{refusal}, and not in the way of an engine: something else may answer at that address; check engine.url"
+            )),
             EngineError::Setup { .. } => Self::usage(error.to_string()),
             EngineError::Unexpected { .. } => Self::unreachable(error.to_string()),
             _ => Self::no(error.to_string()),
         }
     }
+}
+
+/// An engine names the type of each of its errors. One that cannot even read the call's path gives a bare 400.
+fn is_not_an_engine(refusal: &Refusal) -> bool {
+    refusal.kind.is_empty() && refusal.status.as_u16() != 400
 }
 
 impl From<crate::config::ConfigError> for Trouble {
@@ -94,5 +108,22 @@ impl From<crate::config::ConfigError> for Trouble {
 impl From<secrets::SecretError> for Trouble {
     fn from(error: secrets::SecretError) -> Self {
         Self::usage(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_slow_is_not_taken_for_one_that_is_away() {
+        let error = EngineError::TimedOut {
+            url: "http://e/engine-rest/deployment/create".to_owned(),
+            after: std::time::Duration::from_secs(30),
+        };
+        let trouble = Trouble::from(error);
+        assert_eq!(trouble.status, Status::Unreachable);
+        assert!(trouble.message.contains("may be busy"), "{trouble}");
+        assert!(!trouble.message.contains("procos up"), "{trouble}");
     }
 }

@@ -339,7 +339,7 @@ mod tests {
             (
                 json!({"http": {"a": {"bas_url": "x"}}}),
                 "services.http.a.bas_url",
-                "base_url",
+                "did you mean `base_url`",
             ),
             (
                 json!({"http": {"a": {"allow": ["10.0.0.0/8", "*"]}}}),
@@ -356,7 +356,22 @@ mod tests {
                 "services.http.a.auth",
                 "base_url",
             ),
-            (json!({"http": []}), "services.http", "expected a map"),
+            (json!({"http": []}), "services.http", "a section of keys"),
+            (
+                json!({"http": {"a": 5}}),
+                "services.http.a",
+                "`5`; write a section of keys",
+            ),
+            (
+                json!({"http": {"a": {"auth": {"barer": "t"}}}}),
+                "services.http.a.auth",
+                "did you mean `bearer`",
+            ),
+            (
+                json!({"http": {"a": {"base_url": "billing"}}}),
+                "services.http.a.base_url",
+                "https://",
+            ),
         ] {
             let error = error(services, json!({}));
             assert!(error.key == key && error.problem.contains(part), "{error}");

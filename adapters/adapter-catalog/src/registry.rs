@@ -87,6 +87,27 @@ fn read<T: DeserializeOwned>(name: &str, section: &Json) -> Result<T, CatalogueE
             path if path == "." => format!("services.{name}"),
             path => format!("services.{name}.{path}"),
         };
-        CatalogueError::new(key, error.inner().to_string())
+        CatalogueError::new(key, said(&error.inner().to_string()))
     })
+}
+
+/// What serde says, for people: with the nearest of the names that it lists, and without its own words for types.
+fn said(message: &str) -> String {
+    if let Some((name, known)) = message
+        .strip_prefix("unknown field `")
+        .or_else(|| message.strip_prefix("unknown variant `"))
+        .and_then(|rest| rest.split_once("`, expected "))
+    {
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        return CatalogueError::unknown("", "setting", name, known).problem;
+    }
+    if message.starts_with("relative URL without a base") {
+        return format!("{message}; write a whole address such as https://api.example.com/v1");
+    }
+    match message.split_once(", expected ") {
+        Some((found, expected)) if expected == "a map" || expected.starts_with("struct ") => {
+            format!("{found}; write a section of keys")
+        }
+        _ => message.to_owned(),
+    }
 }

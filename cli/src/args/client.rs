@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TenantArgs {
     /// The tenant whose process is meant
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = named::<LONGEST_TENANT>)]
     pub tenant: Option<String>,
 }
 
@@ -32,13 +32,21 @@ impl FromStr for Variable {
         let (name, value) = text
             .split_once('=')
             .ok_or("write NAME=JSON, such as amount=2 or customer='\"Ada\"'")?;
-        if name.is_empty() {
-            return Err("the name before `=` is missing".to_owned());
+        named::<LONGEST>(name).map_err(|error| format!("the name before `=`: {error}"))?;
+        let json: Json = serde_json::from_str(value).map_err(|error| not_json(name, value, &error))?;
+        // Rounded to a fraction it would be another number.
+        if json.is_f64() && !value.contains(['.', 'e', 'E']) {
+            return Err(format!(
+                "the number of `{name}` is out of range: whole numbers go from {} to {}; as text it is exact: \
+                 {name}='\"{}\"'",
+                i64::MIN,
+                u64::MAX,
+                value.trim()
+            ));
         }
-        let value = serde_json::from_str(value).map_err(|error| not_json(name, value, &error))?;
         Ok(Self {
             name: name.to_owned(),
-            value,
+            value: json,
         })
     }
 }
@@ -71,8 +79,30 @@ fn not_json(name: &str, value: &str, error: &serde_json::Error) -> String {
     )
 }
 
+/// The engine keeps names and keys up to this length, and tenants' ids up to the other.
+const LONGEST: usize = 255;
+const LONGEST_TENANT: usize = 64;
+
+/// Text that names something: not nothing, and no more than `MOST` characters.
+fn named<const MOST: usize>(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        0 => Err("it is empty".to_owned()),
+        length if length > MOST => Err(format!("it has {length} characters, {MOST} is the most")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     worker_api::parse_duration(text).ok_or_else(|| "write a duration such as 30s, 2m or PT5M".to_owned())
+}
+
+/// As many as a person could ever read, and as the engine can count to.
+fn limit(text: &str) -> Result<usize, String> {
+    let most = 1_000_000;
+    text.parse()
+        .ok()
+        .filter(|limit| (1..=most).contains(limit))
+        .ok_or_else(|| format!("write a whole number from 1 to {most}"))
 }
 
 /// `procos status`.
@@ -117,6 +147,7 @@ Examples:
   procos start order-check --wait 5m --json")]
 pub(crate) struct StartArgs {
     /// The process's key: the id of the process in the model
+    #[arg(value_parser = named::<LONGEST>)]
     pub key: String,
 
     /// A variable; its value is JSON. Wins over --vars
@@ -128,7 +159,7 @@ pub(crate) struct StartArgs {
     pub variables_file: Option<PathBuf>,
 
     /// What the instance is called in your business: an order's number, a ticket
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = named::<LONGEST>)]
     pub business_key: Option<String>,
 
     /// Wait for the instance's end, no longer than DURATION (without one: until it ends or is stuck)
@@ -148,10 +179,11 @@ Examples:
   procos message procos_request --var request='{\"process\":\"order-check\"}' --var order='{\"item\":\"desk\",\"amount\":2}'")]
 pub(crate) struct MessageArgs {
     /// The message's name
+    #[arg(value_parser = named::<LONGEST>)]
     pub name: String,
 
     /// Only instances with this business key
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = named::<LONGEST>)]
     pub business_key: Option<String>,
 
     /// A variable that the message carries; its value is JSON
@@ -173,6 +205,7 @@ Examples:
   procos signal month-closed --var month='\"2024-05\"'")]
 pub(crate) struct SignalArgs {
     /// The signal's name
+    #[arg(value_parser = named::<LONGEST>)]
     pub name: String,
 
     /// A variable that the signal carries; its value is JSON
@@ -193,7 +226,7 @@ Examples:
   procos ps --all --limit 100 --json")]
 pub(crate) struct PsArgs {
     /// Only instances of this process
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = named::<LONGEST>)]
     pub key: Option<String>,
 
     /// Those that have ended, too
@@ -201,7 +234,7 @@ pub(crate) struct PsArgs {
     pub all: bool,
 
     /// How many are listed at most, the latest started first
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = limit)]
     pub limit: usize,
 
     /// Whose instances are meant.
@@ -217,7 +250,7 @@ Examples:
   procos incidents --key order-check --json")]
 pub(crate) struct IncidentsArgs {
     /// Only instances of this process
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = named::<LONGEST>)]
     pub key: Option<String>,
 
     /// Whose instances are meant.
@@ -233,6 +266,7 @@ Examples:
   procos retry 6f1c2d3e-… --var order='{\"item\":\"desk\",\"amount\":2}'")]
 pub(crate) struct RetryArgs {
     /// The instance's id, as `procos ps` and `procos incidents` show it; its first characters are enough
+    #[arg(value_parser = named::<LONGEST>)]
     pub instance: String,
 
     /// A process variable to set before the tasks are tried again; its value is JSON
@@ -250,7 +284,7 @@ Examples:
   procos cancel 6f1c2d3e-…")]
 pub(crate) struct CancelArgs {
     /// The instances' ids; the first characters of each are enough
-    #[arg(required = true, value_name = "INSTANCE")]
+    #[arg(required = true, value_name = "INSTANCE", value_parser = named::<LONGEST>)]
     pub instances: Vec<String>,
 }
 
@@ -262,6 +296,7 @@ Examples:
   procos show 6f1c2d3e-…")]
 pub(crate) struct ShowArgs {
     /// The instance's id (its first characters are enough), or `last`: the one started most recently
+    #[arg(value_parser = named::<LONGEST>)]
     pub instance: String,
 }
 
@@ -300,5 +335,18 @@ mod tests {
         );
         assert!("amount".parse::<Variable>().unwrap_err().contains("NAME=JSON"));
         assert!("=1".parse::<Variable>().unwrap_err().contains("name"));
+        let long = format!("{}=1", "n".repeat(256));
+        assert!(long.parse::<Variable>().unwrap_err().contains("255"));
+    }
+
+    #[test]
+    fn a_whole_number_keeps_its_value_or_is_refused() {
+        let exact: Variable = "a=18446744073709551615".parse().unwrap();
+        assert_eq!(exact.value, u64::MAX);
+        for text in ["a=18446744073709551616", "a=-9223372036854775809"] {
+            let error = text.parse::<Variable>().unwrap_err();
+            assert!(error.contains("out of range"), "{error}");
+        }
+        assert!("a=1e30".parse::<Variable>().is_ok());
     }
 }

@@ -9,6 +9,8 @@ use crate::output::{Table, Theme, one_line, say, say_json};
 
 pub(super) fn run(args: &ConfigArgs, context: &Context) -> Result<Status, Trouble> {
     let ConfigCommand::Show { sources } = args.command;
+    // What is in force has to be usable; the adapters know what stands in their sections.
+    context.config.catalogue()?;
     match (sources, context.json) {
         (true, true) => say_json(&context.config.sources())?,
         (true, false) => say(&table(context, &Theme::stdout()))?,

@@ -35,7 +35,10 @@ pub(crate) async fn instance(
 ) -> Result<InstanceRecord, Trouble> {
     let record = match engine.instance_record(text).await {
         Ok(record) => record,
-        Err(error) if error.is_not_found() => by_beginning(engine, text, among).await?,
+        // What no path can carry, such as `a/b`, is a bad request.
+        Err(error) if error.is_not_found() || error.is_bad_request() => {
+            by_beginning(engine, text, among).await?
+        }
         Err(error) => return Err(error.into()),
     };
     if among == Among::Running && record.state.is_over() {

@@ -33,7 +33,7 @@ pub(super) async fn run(args: MessageArgs, context: &Context) -> Result<Status, 
     let business_key = args.business_key.as_deref();
     let waiting = waiting(&engine, name, business_key, tenant).await?;
     if waiting.is_empty() {
-        return Err(nobody(&engine, "message", name, business_key).await?);
+        return Err(nobody(&engine, "message", name, business_key, tenant).await?);
     }
     let is_scoped = match waiting.first() {
         Some(first) if !variables.is_empty() => opens_scope(&engine, first).await?,
@@ -113,6 +113,7 @@ pub(super) async fn nobody(
     kind: &str,
     name: &str,
     business_key: Option<&str>,
+    tenant: Option<&str>,
 ) -> Result<Trouble, EngineError> {
     let mut names: Vec<String> = engine
         .all_event_subscriptions(kind)
@@ -122,11 +123,13 @@ pub(super) async fn nobody(
         .collect();
     names.sort();
     names.dedup();
-    let whose = business_key
-        .map(|key| format!(" with the business key {key}"))
-        .unwrap_or_default();
+    let whose = business_key.map(|key| format!(" with the business key {key}"));
+    let of = tenant.map(|tenant| format!(" of the tenant {tenant}"));
     let rest = if names.iter().any(|known| known == name) {
-        "instances with other business keys do; `procos ps` lists them".to_owned()
+        match (business_key, tenant) {
+            (_, Some(_)) => "something of another tenant, or of none, does; look at --tenant".to_owned(),
+            _ => "instances with other business keys do; `procos ps` lists them".to_owned(),
+        }
     } else {
         match find::hint(name, &names) {
             None => format!("nothing waits for any {kind}"),
@@ -135,7 +138,9 @@ pub(super) async fn nobody(
         }
     };
     Ok(Trouble::no(format!(
-        "nothing waits for the {kind} {name}{whose}; {rest}"
+        "nothing{} waits for the {kind} {name}{}; {rest}",
+        of.unwrap_or_default(),
+        whose.unwrap_or_default()
     )))
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn run(args: SignalArgs, context: &Context) -> Result<Status, T
     if hits.is_empty() {
         remark(&format!(
             "procos: {}",
-            message::nobody(&engine, "signal", &args.name, None).await?
+            message::nobody(&engine, "signal", &args.name, None, tenant).await?
         ));
     }
     Ok(Status::Done)

@@ -33,7 +33,8 @@ pub(super) async fn run(args: StartArgs, context: &Context) -> Result<Status, Tr
         .start_instance(&args.key, tenant, args.business_key.as_deref(), &variables)
         .await;
     let instance = match started {
-        Err(error) if error.is_not_found() => {
+        // What no path can carry, such as `a/b`, is a bad request without a word.
+        Err(error) if error.is_not_found() || error.is_bad_request() && error.engine_message().is_none() => {
             return Err(find::unknown_process(&engine, &args.key, tenant).await?);
         }
         Err(error) => return Err(refused(&args.key, error)),

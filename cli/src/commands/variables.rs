@@ -14,17 +14,22 @@ use crate::output::Theme;
 /// The variables of `--var`, over those of a file.
 ///
 /// # Errors
-/// Where the file is not there or holds no JSON object, with the place.
+/// Where the file is not there or holds no JSON object, with the place; where a name is given twice.
 pub(crate) fn read(variables: Vec<Variable>, file: Option<&Path>) -> Result<Variables, Trouble> {
     let mut all: BTreeMap<String, Json> = match file {
         Some(file) => object(file)?.into_iter().collect(),
         None => BTreeMap::new(),
     };
-    all.extend(
-        variables
-            .into_iter()
-            .map(|variable| (variable.name, variable.value)),
-    );
+    let mut given = BTreeMap::new();
+    for Variable { name, value } in variables {
+        if given.contains_key(&name) {
+            return Err(Trouble::usage(format!(
+                "--var gives `{name}` twice; leave one out"
+            )));
+        }
+        given.insert(name, value);
+    }
+    all.extend(given);
     Ok(all
         .into_iter()
         .map(|(name, value)| (name, value.into()))
@@ -89,6 +94,13 @@ mod tests {
         let variables = read_text(r#"{"amount": 1, "customer": "Ada"}"#).unwrap();
         assert_eq!(variables["amount"], Value::Integer(2));
         assert_eq!(variables["customer"], Value::String("Ada".into()));
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_refused() {
+        let twice = ["a=1", "a=2"].map(|text| text.parse().unwrap());
+        let error = read(twice.to_vec(), None).unwrap_err();
+        assert_eq!(error.message, "--var gives `a` twice; leave one out");
     }
 
     #[test]

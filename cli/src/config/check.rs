@@ -25,6 +25,10 @@ impl Config {
                 return Err(self.wrong(key, format!("`{key}` must be longer than nothing")));
             }
         }
+        let key = "engine.job_executor_threads";
+        if settings.engine.job_executor_threads == 0 {
+            return Err(self.wrong(key, format!("`{key}` must be 1 at least: timers need one")));
+        }
         self.check_pools()
     }
 

@@ -96,6 +96,7 @@ impl Mistake {
             "a string" => "text (put it in quotes)".to_owned(),
             "a boolean" => "true or false".to_owned(),
             "u16" => "a whole number from 0 to 65535".to_owned(),
+            "path string" => "a path such as ./data".to_owned(),
             "a sequence" => "a list such as [a, b]".to_owned(),
             "a map" => "a section of keys".to_owned(),
             other if other.starts_with("struct ") => "a section of keys".to_owned(),

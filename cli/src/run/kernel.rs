@@ -68,7 +68,7 @@ pub(crate) async fn kernel(context: &Context, signals: &Signals) -> Result<Statu
 /// The passwords of the data directory; made where they are not there.
 pub(super) fn credentials(context: &Context) -> Result<Credentials, Trouble> {
     let credentials = Credentials::load_or_create(&context.config.settings().data_dir)
-        .map_err(|error| Trouble::unreachable(format!("{error}; choose a data directory with --data-dir")))?;
+        .map_err(|error| Trouble::usage(format!("{error}; choose a data directory with --data-dir")))?;
     for file in &credentials.tightened {
         tracing::warn!(file = %file.display(), "others could read this password file; it is for its owner alone now");
     }
