@@ -88,7 +88,8 @@ pub struct JavaSettings {
 
 impl JavaSettings {
     /// A small heap and one thread for its garbage, which suit a machine that does other things besides; an engine
-    /// without memory ends, and is started again.
+    /// without memory ends, and is started again. The thresholds keep the optimising compiler from code that runs at
+    /// the boot alone, a fifth of the boot's processor time (measured in `engine/engine-server/README.md`).
     #[must_use]
     pub fn default_flags() -> Vec<String> {
         [
@@ -96,6 +97,10 @@ impl JavaSettings {
             "-Xmx512m",
             "-XX:+ExitOnOutOfMemoryError",
             "-Dfile.encoding=UTF-8",
+            "-XX:Tier4InvocationThreshold=30000",
+            "-XX:Tier4MinInvocationThreshold=20000",
+            "-XX:Tier4CompileThreshold=60000",
+            "-XX:Tier4BackEdgeThreshold=400000",
         ]
         .map(str::to_owned)
         .to_vec()

@@ -30,7 +30,19 @@ section_lint() { cargo clippy --locked --workspace --all-targets -- -D warnings;
 
 section_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items; }
 
-section_java() { build_engine verify; }
+section_java() {
+  if ! command -v pg_virtualenv >/dev/null; then
+    skipped 'the engine on PostgreSQL' 'PostgreSQL is not installed'
+    build_engine verify
+    return
+  fi
+  export -f build_engine
+  export engine engine_stamp
+  # A server of its own for as long as the command runs.
+  # shellcheck disable=SC2016
+  pg_virtualenv bash -c 'export PROCOS_TEST_POSTGRES_URL="jdbc:postgresql://$PGHOST:$PGPORT/postgres?user=$PGUSER&password=$PGPASSWORD"
+    build_engine verify'
+}
 
 section_image() {
   docker version >/dev/null 2>&1 || { skipped image 'no Docker daemon' && return; }

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{Database, Running, Scratch, engine_jar};
 
 /// For an engine that lives for minutes: half the CPU for a boot (engine/engine-server/README.md has the figures).
-const FLAGS: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+pub const JAVA_FLAGS: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 const BOOT: Duration = Duration::from_secs(120);
 
@@ -73,7 +73,7 @@ impl Engine {
             "the engine",
             Command::new(java)
                 .current_dir(folder)
-                .args(FLAGS)
+                .args(JAVA_FLAGS)
                 .arg("-jar")
                 .arg(engine_jar())
                 .arg("--settings=-"),

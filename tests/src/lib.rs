@@ -43,7 +43,7 @@ mod skip;
 mod wait;
 
 pub use docker::docker_daemon;
-pub use engine::{Engine, EngineSetup};
+pub use engine::{Engine, EngineSetup, JAVA_FLAGS};
 pub use family::Family;
 pub use folders::{Scratch, engine_jar, procos_binary, workspace};
 pub use postgres::{Database, Postgres};

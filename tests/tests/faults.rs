@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{Database, Postgres, Procos, Receiver, Running, Scratch, free_port, skip, until};
+use tests::{Database, JAVA_FLAGS, Postgres, Procos, Receiver, Running, Scratch, free_port, skip, until};
 
 const TASKS: usize = 200;
 const KEY: &str = "two-hundred";
@@ -163,7 +163,7 @@ impl World {
             )
         });
         let configuration = format!(
-            "engine: {{url: \"{engine_url}\"{database}}}\n\
+            "engine: {{url: \"{engine_url}\", java_flags: {JAVA_FLAGS:?}{database}}}\n\
              http: {{listen: 127.0.0.1:{http}}}\nmicrokernel: {{bootstrap_timeout: 180s}}\n\
              workers: {{pools: [{{name: generic, capacity: 16, topics: [\"*\"]}}]}}\n\
              services: {{http: {{default: {{allow: [\"{receiver}\"]}}}}}}\n",

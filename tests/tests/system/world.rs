@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine_client::{EngineClient, Login};
 use serde_json::Value;
-use tests::{Procos, Running, Scratch, free_port, workspace};
+use tests::{JAVA_FLAGS, Procos, Running, Scratch, free_port, workspace};
 
 /// The name under which the configuration looks for the engine's image, and `script/engine-image` builds it.
 pub(crate) const IMAGE: &str = "procos/engine:7.24.0";
@@ -73,7 +73,7 @@ impl System {
         };
         // A machine that also builds is slow to boot.
         let configuration = format!(
-            "engine: {{url: \"http://127.0.0.1:{}/engine-rest\", kind: {kind}}}\n\
+            "engine: {{url: \"http://127.0.0.1:{}/engine-rest\", java_flags: {JAVA_FLAGS:?}, kind: {kind}}}\n\
              http: {{listen: \"{http}\"}}\nmicrokernel: {{bootstrap_timeout: {}s}}\n",
             free_port(),
             BOOT.as_secs(),
