@@ -1,12 +1,16 @@
 //! Deployments and definitions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::multipart::{Form, Part};
 use serde::{Deserialize, Serialize};
 
 use crate::{EngineClient, EngineError};
+
+/// How long a deployment may take: the engine parses every model in it.
+const DEPLOY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// One file of a deployment.
 #[derive(Clone, Debug)]
@@ -105,7 +109,11 @@ impl EngineClient {
             let part = Part::stream(resource.content.clone()).file_name(resource.name.clone());
             form = form.part(resource.name.clone(), part);
         }
-        self.post(&["deployment", "create"]).multipart(form).read().await
+        self.post(&["deployment", "create"])
+            .multipart(form)
+            .timeout(DEPLOY_TIMEOUT)
+            .read()
+            .await
     }
 
     /// The deployments of a name, newest first. May be repeated.
