@@ -1,6 +1,6 @@
 //! Reads BPMN 2.0: processes, topics, error catchers, with positions.
 //!
-//! [`read`] is pure: bytes in, a [`Model`] and findings out. It is as liberal as it can be, since it also reads
+//! [`read()`] is pure: bytes in, a [`Model`] and findings out. It is as liberal as it can be, since it also reads
 //! what other vendors' tools have deployed: whatever is well-formed XML with `definitions` at its root gives a
 //! model, with its errors beside it.
 

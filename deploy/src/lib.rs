@@ -1,4 +1,4 @@
-//! Puts models on an engine: [`load`] reads files and directories into a [`Bundle`], [`Bundle::check`] says what
+//! Puts models on an engine: [`load()`] reads files and directories into a [`Bundle`], [`Bundle::check`] says what
 //! is wrong with it, and [`deploy`] hands it to the engine in one transaction. All of it is deployed or none;
 //! what has not changed stays as it is.
 
