@@ -74,12 +74,17 @@ impl FromStr for RetryPolicy {
     }
 }
 
-/// A duration in ISO 8601 (`PT1M`) or short form (`1m`, `1m 30s`), where it is one and not negative.
+/// A hundred years: more is a slip of the keyboard, and added to the present moment it could overflow the clock.
+const LONGEST_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// A duration in ISO 8601 (`PT1M`) or short form (`1m`, `1m 30s`), where it is one, not negative, and no longer
+/// than a hundred years.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let duration: jiff::SignedDuration = text.parse().ok()?;
-    duration.try_into().ok()
+    let duration: Duration = duration.try_into().ok()?;
+    (duration <= LONGEST_DURATION).then_some(duration)
 }
 
 impl fmt::Display for RetryPolicy {
@@ -155,6 +160,7 @@ mod tests {
             "three times",
             "R99999999999/PT1S",
             "R3/P1Y",
+            "R3/PT9223372036854775807S",
             ",",
         ] {
             let error = text.parse::<RetryPolicy>().unwrap_err();
