@@ -44,6 +44,7 @@ impl Accepted {
                 Some(class) => class
                     .parse::<u16>()
                     .ok()
+                    .filter(|class| (1..=5).contains(class))
                     .map(|class| (class * 100, class * 100 + 99))?,
                 None => part.parse().ok().map(|code| (code, code))?,
             };
