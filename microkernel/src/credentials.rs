@@ -59,6 +59,8 @@ impl Credentials {
             .mode(0o700)
             .create(&directory)
             .map_err(at(&directory))?;
+        // Two that boot at once must not replace each other's passwords: the second waits, and reads the first's.
+        let _turn = File::open(&directory).and_then(|directory| directory.lock().map(|()| directory));
         Self::collect(&directory, true)
     }
 
