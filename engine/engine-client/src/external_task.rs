@@ -65,6 +65,11 @@ impl FetchTopic {
     }
 }
 
+/// Without the zero character, which PostgreSQL cannot keep in text: the report would be refused for ever.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
@@ -240,7 +245,7 @@ impl EngineClient {
     ) -> Result<(), EngineError> {
         let body = serde_json::json!({
             "workerId": worker_id,
-            "errorMessage": report.message,
+            "errorMessage": storable(&report.message),
             "errorDetails": report.details,
             "retries": report.retries,
             "retryTimeout": u64::try_from(report.retry_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -267,7 +272,7 @@ impl EngineClient {
         let body = serde_json::json!({
             "workerId": worker_id,
             "errorCode": report.code,
-            "errorMessage": report.message,
+            "errorMessage": storable(&report.message),
             "variables": encode(&report.variables)?,
         });
         self.post(&["external-task", task_id, "bpmnError"])
