@@ -108,7 +108,15 @@ fn identity(directory: &Path) -> Result<String, BootError> {
         _ => {}
     }
     let id = Uuid::new_v4().to_string();
-    match std::fs::write(&path, &id) {
+    // Moved into place whole: with half an id the next start would take another, and with it another volume.
+    let beside = directory.join("id.new");
+    let write = || {
+        let mut file = File::create(&beside)?;
+        file.write_all(id.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)
+    };
+    match write() {
         Err(error) if error.kind() != ErrorKind::StorageFull => Err(at(&path)(error)),
         _ => Ok(id),
     }
