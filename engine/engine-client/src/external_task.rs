@@ -65,6 +65,17 @@ impl FetchTopic {
     }
 }
 
+/// Those that have a value: `<camunda:property name="note" />` comes as null, and would cost the whole answer.
+fn with_values<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let properties = BTreeMap::<String, Option<String>>::deserialize(deserializer)?;
+    Ok(properties
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect())
+}
+
 /// Without the zero character, which PostgreSQL cannot keep in text: the report would be refused for ever.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
@@ -121,7 +132,7 @@ pub struct LockedTask {
     #[serde(default)]
     pub variables: Variables,
     /// The element's extension properties.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "with_values")]
     pub extension_properties: BTreeMap<String, String>,
 }
 
@@ -419,5 +430,20 @@ impl LockedTask {
     #[must_use]
     pub fn lacks_content(variable: &Variable) -> bool {
         matches!(variable, Variable::File { content: None, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_without_a_value_is_as_good_as_none() {
+        let task = r#"{"id": "1", "topicName": "t", "workerId": "w", "extensionProperties": {"a": "1", "b": null}}"#;
+        let task: LockedTask = serde_json::from_str(task).unwrap();
+        assert_eq!(
+            task.extension_properties,
+            BTreeMap::from([("a".to_owned(), "1".to_owned())])
+        );
     }
 }
