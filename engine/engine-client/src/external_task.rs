@@ -439,7 +439,8 @@ mod tests {
 
     #[test]
     fn a_property_without_a_value_is_as_good_as_none() {
-        let task = r#"{"id": "1", "topicName": "t", "workerId": "w", "extensionProperties": {"a": "1", "b": null}}"#;
+        let task =
+            r#"{"id": "1", "topicName": "t", "workerId": "w", "extensionProperties": {"a": "1", "b": null}}"#;
         let task: LockedTask = serde_json::from_str(task).unwrap();
         assert_eq!(
             task.extension_properties,
