@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 /// The programs that are measured, and the ports that they get.
@@ -16,6 +17,8 @@ pub struct Setup {
     pub procos: PathBuf,
     /// The engine's jar.
     pub jar: PathBuf,
+    /// Flags of the JVM in place of procos's own.
+    pub java_flags: Option<Vec<String>>,
     /// Where the engine listens on loopback.
     pub engine_port: u16,
     /// Where procos serves health and metrics on loopback.
@@ -64,6 +67,7 @@ impl Setup {
         Ok(Self {
             procos,
             jar,
+            java_flags: None,
             engine_port,
             http_port,
             patience,
@@ -86,7 +90,7 @@ impl Setup {
     /// The address of the engine's REST API.
     ///
     /// # Errors
-    /// Never, for a port is a number.
+    /// Where it makes no address; a port always does.
     pub fn engine_url(&self) -> anyhow::Result<Url> {
         Ok(Url::parse(&format!(
             "http://127.0.0.1:{}/engine-rest",
@@ -123,15 +127,20 @@ fn free_ports() -> std::io::Result<(u16, u16)> {
     Ok((one.local_addr()?.port(), other.local_addr()?.port()))
 }
 
-/// Waits for Ctrl-C or SIGTERM.
+/// A token that Ctrl-C and SIGTERM cancel, from now on.
 ///
 /// # Errors
 /// Where signals cannot be listened for.
-pub async fn interrupted() -> anyhow::Result<()> {
+pub fn interrupted() -> anyhow::Result<CancellationToken> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        cancelled.cancel();
+    });
+    Ok(token)
 }

@@ -70,6 +70,9 @@ impl System {
             .env("PROCOS_ENGINE_JAR", &setup.jar)
             .env("PROCOS_ENGINE__URL", setup.engine_url()?.as_str())
             .env("PROCOS_HTTP__LISTEN", format!("127.0.0.1:{}", setup.http_port));
+        if let Some(flags) = &setup.java_flags {
+            command.env("PROCOS_ENGINE__JAVA_FLAGS", serde_json::to_string(flags)?);
+        }
         let (process, stdout) = Started::start_reading(&mut command, &folder.join("procos.log"))?;
         Ok(Self {
             process,

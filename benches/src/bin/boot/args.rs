@@ -10,6 +10,7 @@ Examples:
   cargo build --release -p cli && mvn -f engine/engine-server package -DskipTests
   cargo run --release -p benches --bin boot
   cargo run --release -p benches --bin boot -- --runs 7 --json > boot.json
+  cargo run --release -p benches --bin boot -- --java-flags '-XX:+UseSerialGC -Xmx256m'
 
 What the figures mean:
   ready              from the start of `procos up` until it says that all is ready
@@ -51,6 +52,10 @@ pub(crate) struct Args {
     /// The engine's jar [default: the one built in the checkout]
     #[arg(long, value_name = "FILE")]
     pub(crate) jar: Option<PathBuf>,
+
+    /// Flags of the JVM in place of procos's own, as one text: to find out what one of them does
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    pub(crate) java_flags: Option<String>,
 
     /// Use this port for the engine and the next for procos [default: two that are free]
     #[arg(long, value_name = "PORT")]

@@ -33,7 +33,9 @@ async fn run(args: &Args) -> anyhow::Result<()> {
          --allow-debug to try the benchmark itself"
     );
     let (procos, jar) = (args.procos.clone(), args.jar.clone());
-    let setup = Setup::new(procos, jar, args.port, args.patience())?;
+    let mut setup = Setup::new(procos, jar, args.port, args.patience())?;
+    let flags = args.java_flags.as_deref();
+    setup.java_flags = flags.map(|flags| flags.split_whitespace().map(str::to_owned).collect());
     if let Some(source) = setup.stale() {
         let procos = setup.procos.display();
         eprintln!(

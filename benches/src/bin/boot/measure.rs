@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use benches::bare::{self, Call};
 use benches::{Boot, Setup, System, Usage, interrupted, run_order_checks};
 use serde::Serialize;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 
@@ -33,32 +34,37 @@ pub(crate) struct Boots {
 
 /// Measures as often as asked. Whatever happens, nothing runs any more when it returns.
 pub(crate) async fn rounds(setup: &Setup, args: &Args) -> anyhow::Result<Vec<Round>> {
-    let mut rounds = Vec::new();
+    let (mut rounds, stop) = (Vec::new(), interrupted()?);
     for number in 1..=args.runs {
         let step = |text: &str| eprintln!("round {number} of {}: {text}", args.runs);
-        rounds.push(round(setup, args.instances, &step).await?);
+        rounds.push(round(setup, args.instances, &stop, &step).await?);
     }
     Ok(rounds)
 }
 
-async fn round(setup: &Setup, instances: u32, step: &dyn Fn(&str)) -> anyhow::Result<Round> {
+async fn round(
+    setup: &Setup,
+    instances: u32,
+    stop: &CancellationToken,
+    step: &dyn Fn(&str),
+) -> anyhow::Result<Round> {
     let folders = (folder()?, folder()?);
     let (with, without) = (folders.0.path(), folders.1.path());
-    let (first, call, _) = up(setup, with, None).await?;
+    let (first, call, _) = up(setup, with, None, stop).await?;
     step(&format!("first boot {:.2} s", first.ready));
     let first = Boots {
         up: first,
-        alone: alone(setup, &call, without).await?,
+        alone: alone(setup, &call, without, stop).await?,
     };
     step(&format!("first boot of the engine alone {:.2} s", first.alone));
-    let (second, call, after) = up(setup, with, Some(instances)).await?;
+    let (second, call, after) = up(setup, with, Some(instances), stop).await?;
     step(&format!(
         "second boot {:.2} s, then {instances} instances",
         second.ready
     ));
     let second = Boots {
         up: second,
-        alone: alone(setup, &call, without).await?,
+        alone: alone(setup, &call, without, stop).await?,
     };
     step(&format!("second boot of the engine alone {:.2} s", second.alone));
     let (procos_after, jvm_after) = after;
@@ -76,11 +82,12 @@ async fn up(
     setup: &Setup,
     folder: &Path,
     instances: Option<u32>,
+    stop: &CancellationToken,
 ) -> anyhow::Result<(Boot, Call, (Usage, Usage))> {
     let mut system = System::start(setup, folder)?;
     let measured = tokio::select! {
         measured = measure(&mut system, setup, instances) => measured,
-        stopped = interrupted() => stopped.and_then(|()| bail!("interrupted")),
+        () = stop.cancelled() => Err(anyhow!("interrupted")),
     };
     let stopped = system.stop().await;
     let measured = measured?;
@@ -100,10 +107,10 @@ async fn measure(
     Ok((boot, call, system.usage()?))
 }
 
-async fn alone(setup: &Setup, call: &Call, folder: &Path) -> anyhow::Result<f64> {
+async fn alone(setup: &Setup, call: &Call, folder: &Path, stop: &CancellationToken) -> anyhow::Result<f64> {
     tokio::select! {
         took = bare::boot(setup, call, folder) => took.map(|took| took.as_secs_f64()),
-        stopped = interrupted() => stopped.and_then(|()| bail!("interrupted")),
+        () = stop.cancelled() => Err(anyhow!("interrupted")),
     }
 }
 
