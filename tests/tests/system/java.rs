@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tests::{Finished, until, workspace};
+use tests::{Finished, Procos, Scratch, free_port, until, workspace};
 
 use crate::journeys::{self, SUPPLIER};
 use crate::world::{Kind, SOON, System};
@@ -267,4 +267,40 @@ fn a_restart_keeps_the_one_root_and_an_orderly_stop_leaves_nothing() {
     let (up, ready) = System::start(&system.scratch);
     (system.up, system.ready) = (up, ready);
     assert_eq!(roots(&system), before);
+}
+
+#[test]
+fn an_attached_engine_is_used_and_left_alone() {
+    let system = System::shared();
+    let scratch = Scratch::new("attached");
+    let configuration = format!(
+        "engine: {{kind: attached, url: {}, auth: {{basic: {{username: kernel, password: \"secret:the-engine\"}}}}}}\n\
+         http: {{listen: \"127.0.0.1:{}\"}}\n",
+        system.ready["engine_url"],
+        free_port(),
+    );
+    std::fs::write(scratch.path().join("procos.yml"), configuration).unwrap();
+    let password = system.secret("engine-kernel-password");
+    let procos = || Procos::new(scratch.path()).env("PROCOS_SECRET_THE_ENGINE", &password);
+    let up = procos().args(["up", "--json"]).spawn();
+    up.wait_for_line("\"phase\":\"ready\"", SOON);
+    let order = r#"order={"item":"desk","amount":1}"#;
+    let start = ["start", "order-check", "--var", order, "--wait", "60s", "--json"];
+    let answer = procos().args(start).run().expect_code(0).json();
+    assert_eq!(answer["state"], "completed", "{answer}");
+    assert_eq!(
+        up.family().with_command("procos-engine.jar"),
+        Vec::<u32>::new(),
+        "no engine of its own"
+    );
+    up.signal(Signal::TERM);
+    assert_eq!(up.wait_for_end(SOON).code(), Some(0));
+    system.procos(["ps"]).run().expect_code(0);
+
+    let refused = Procos::new(scratch.path())
+        .env("PROCOS_SECRET_THE_ENGINE", "wrong")
+        .args(["ps"])
+        .run();
+    let refused = refused.expect_code(2);
+    assert!(refused.stderr.contains("engine.auth"), "{}", refused.stderr);
 }
