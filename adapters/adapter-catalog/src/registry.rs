@@ -105,6 +105,11 @@ fn said(message: &str) -> String {
         return format!("{message}; write a whole address such as https://api.example.com/v1");
     }
     match message.split_once(", expected ") {
+        // What was found may be a password of digits alone.
+        Some((found, "a string")) => format!(
+            "{}; write text, in quotes",
+            found.split(" `").next().unwrap_or_default()
+        ),
         Some((found, expected)) if expected == "a map" || expected.starts_with("struct ") => {
             format!("{found}; write a section of keys")
         }
