@@ -25,6 +25,12 @@ impl Config {
                 return Err(self.wrong(key, format!("`{key}` must be longer than nothing")));
             }
         }
+        let url = &settings.engine.url;
+        if !url.username().is_empty() || url.password().is_some() {
+            let message = "`engine.url` holds a login, which every message about the engine would show; \
+                           give it under `engine.auth`";
+            return Err(self.wrong("engine.url", message));
+        }
         let key = "engine.job_executor_threads";
         if settings.engine.job_executor_threads == 0 {
             return Err(self.wrong(key, format!("`{key}` must be 1 at least: timers need one")));
