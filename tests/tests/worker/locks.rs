@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tests::until;
 use tokio::sync::Semaphore;
-use worker_api::Answer;
+use worker_api::{Answer, Failure};
 use worker_runtime::{Ended, PoolSettings};
 
-use crate::bench::{Bench, SOON};
+use crate::bench::{Bench, SOON, property};
 
 #[tokio::test]
 async fn no_more_is_locked_than_there_are_slots() {
@@ -224,4 +224,65 @@ async fn a_stopped_pool_locks_nothing_any_more() {
         "the poll that was pending in the engine is gone"
     );
     assert!(bench.engine.locked_by(&worker_id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_task_that_waits_for_its_retry_goes_on_waiting_when_its_worker_stops() {
+    let bench = Bench::new("waits");
+    bench.deploy_task(&property("retry", "R3/PT1H"), "").await;
+    let (pool, heard) = bench.pool(|_| {}, async |_| Err(Failure::retryable("later").into()));
+    let instance = bench.start().await;
+    until("the first attempt has failed", SOON, async || {
+        match heard.ends().as_slice() {
+            [Ended::Failed] => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let until_when = async || {
+        bench
+            .engine
+            .external_tasks(&instance)
+            .await
+            .unwrap()
+            .remove(0)
+            .lock_expiration_time
+    };
+    let before = until_when().await;
+    pool.stop(SOON).await;
+    assert_eq!(
+        until_when().await,
+        before,
+        "the delay is the engine's, not the worker's to end"
+    );
+}
+
+#[tokio::test]
+async fn a_retry_without_delay_is_not_lost_where_a_poll_brings_it_before_the_report_has_ended() {
+    let bench = Bench::new("at-once");
+    bench.deploy_task(&property("retry", "R9/PT0S"), "").await;
+    let (pool, heard) = bench.pool(
+        |_| {},
+        async |context| {
+            if context.task.attempt < 9 {
+                Err(Failure::retryable("again").into())
+            } else {
+                Ok(Answer::new())
+            }
+        },
+    );
+    let instances: Vec<String> = futures::future::join_all((0..10).map(|_| bench.start())).await;
+    // A swallowed task would wait for the end of its lock, a minute.
+    for instance in &instances {
+        bench.completed(instance).await;
+    }
+    assert_eq!(
+        heard
+            .ends()
+            .iter()
+            .filter(|end| **end == Ended::Completed)
+            .count(),
+        10
+    );
+    pool.stop(SOON).await;
 }

@@ -10,14 +10,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use worker_api::{Failure, Outcome, Route, Task, TaskContext, parse_duration};
 
-use crate::event::{Ended, Event};
+use crate::event::Event;
 use crate::pool::Shared;
+use crate::report::Reported;
 use crate::verdict::{self, Attempts};
 use crate::{convert, journal, report};
 
 /// Runs a task and reports its outcome. `cancelled` says that the lock is lost or the pool gives up: nothing is
 /// reported then.
-pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: CancellationToken) {
+///
+/// Gives whether the engine may have offered the task again before this was over.
+pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: CancellationToken) -> bool {
     let (plan, mistake) = match Plan::of(shared, &locked) {
         Ok(plan) => (plan, None),
         Err(failure) => (Plan::by_default(shared, &locked), Some(failure)),
@@ -38,26 +41,28 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
             None => outcome(shared, &mut locked, &task, &plan, &cancelled).await,
         };
         let elapsed = started.elapsed();
-        let ended = match outcome {
+        let reported = match outcome {
             None => {
                 // The lock may be ours still, where the pool stops, or again, where it was taken anew meanwhile.
                 free(shared, &task.id).await;
-                Ended::Dropped
+                Reported::DROPPED
             }
             Some(outcome) => {
                 let verdict = verdict::judge(outcome, &plan.attempts);
                 report::report(shared, &locked, verdict, &plan.attempts).await
             }
         };
+        let ended = reported.ended;
         tracing::debug!(?ended, ?elapsed, attempt = task.attempt, "task");
         shared.observe(Event::Finished {
             task: &task,
             ended,
             elapsed,
         });
+        reported.offered_at_once
     }
     .instrument(span)
-    .await;
+    .await
 }
 
 /// Frees a task that is not to be run here, where it is locked by this worker.

@@ -118,6 +118,10 @@ impl Dead {
 
 /// Frees the tasks that are locked in a worker's name and meant by `orphaned`, and says how many. First asks the
 /// engine to forget a poll that may still be pending in that name.
+///
+/// A task that has failed before is left alone: the engine keeps it locked in the worker's name until its retry is
+/// due (`ExternalTaskEntity.failed`, Camunda 7.24), and does not tell such a lock from one for an attempt. At worst an
+/// orphan of that kind waits for the end of its lock.
 pub(crate) async fn free_all(
     engine: &EngineClient,
     worker_id: &str,
@@ -126,7 +130,7 @@ pub(crate) async fn free_all(
     nudge::send(engine, worker_id).await?;
     let mut count = 0;
     for task in engine.locked_by(worker_id).await? {
-        if orphaned(&task.id) {
+        if task.retries.is_none() && orphaned(&task.id) {
             count += usize::from(free(engine, worker_id, &task.id).await?);
         }
     }

@@ -358,16 +358,37 @@ fn start(shared: &Arc<Shared>, task: LockedTask, locked_at: Instant, slot: Optio
     if shared.ledger().admit(&task.id, locked_at, cancelled.clone()) == Admission::AlreadyInFlight {
         return;
     }
-    let shared = Arc::clone(shared);
-    shared.attempts.clone().spawn(async move {
-        let id = task.id.clone();
-        match slot {
-            Some(_slot) => attempt::run(&shared, task, cancelled).await,
+    let flight = Flight {
+        shared: Arc::clone(shared),
+        task_id: task.id.clone(),
+    };
+    shared.attempts.spawn(async move {
+        let shared = &flight.shared;
+        let offered_at_once = match slot {
+            Some(_slot) => attempt::run(shared, task, cancelled).await,
             // More than was asked for: not ours to run.
-            None => attempt::free(&shared, &task.id).await,
+            None => {
+                attempt::free(shared, &task.id).await;
+                false
+            }
+        };
+        // Fetched again before we knew that it was over: locked for a run that nobody has begun.
+        if shared.ledger().finish(&flight.task_id) && offered_at_once {
+            attempt::free(shared, &flight.task_id).await;
         }
-        shared.ledger().finish(&id);
     });
+}
+
+/// A task in flight. It leaves the ledger also where its attempt panics, so that its lock runs out.
+struct Flight {
+    shared: Arc<Shared>,
+    task_id: String,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.shared.ledger().finish(&self.task_id);
+    }
 }
 
 impl Shared {

@@ -14,24 +14,34 @@ use crate::{backoff, convert};
 /// The extension property that names the process variable which gets the whole answer.
 const RESULT_VARIABLE: &str = "resultVariable";
 
+/// How an attempt ended in the end.
+pub(crate) struct Reported {
+    pub(crate) ended: Ended,
+    /// Whether the engine offers the task again as soon as it has heard: a poll may bring it before we know that.
+    pub(crate) offered_at_once: bool,
+}
+
+/// A retry that is due within this time may be brought by a poll that was under way at the report.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// Reports a verdict and says how the attempt ended in the end. Given up, without an error, when the pool gives up.
 pub(crate) async fn report(
     shared: &Shared,
     task: &LockedTask,
     verdict: Verdict,
     attempts: &Attempts,
-) -> Ended {
+) -> Reported {
     let reporting = async {
         let mut report = prepare(shared, task, verdict, attempts).await;
         let mut delays = backoff::delays();
         loop {
             let error = match send(shared, task, &report).await {
-                Ok(()) => return report.ended(shared),
+                Ok(()) => return report.taken(shared),
                 Err(error) => error,
             };
             match after_refusal(shared, task, &report, error).await {
                 Next::Over(ended) => return ended,
-                Next::Instead(failure) => report = Report::Fail(attempts.fail(&failure)),
+                Next::Instead(failure) => report = report.instead(attempts.fail(&failure)),
                 Next::Repeat => tokio::time::sleep(delays.next().unwrap_or(Duration::from_secs(10))).await,
             }
         }
@@ -40,7 +50,15 @@ pub(crate) async fn report(
         .giving_up
         .run_until_cancelled(reporting)
         .await
-        .unwrap_or(Ended::Dropped)
+        .unwrap_or(Reported::DROPPED)
+}
+
+impl Reported {
+    /// Nothing was reported.
+    pub(crate) const DROPPED: Self = Self {
+        ended: Ended::Dropped,
+        offered_at_once: true,
+    };
 }
 
 /// A report as it goes to the engine.
@@ -48,12 +66,14 @@ enum Report {
     Complete(Completion),
     Throw(BpmnErrorReport),
     Fail(FailureReport),
+    /// That the engine has refused the report of a failure; there is nothing after it.
+    LastWord(FailureReport),
 }
 
 /// What follows a report that the engine has not taken.
 enum Next {
     /// Nothing: the task is gone, done or somebody else's.
-    Over(Ended),
+    Over(Reported),
     /// The engine will never take it: a failure is reported in its place, so that somebody sees it.
     Instead(Failure),
     /// The same report again, later.
@@ -61,15 +81,27 @@ enum Next {
 }
 
 impl Report {
-    fn ended(&self, shared: &Shared) -> Ended {
+    /// The failure that is reported where the engine refuses this report.
+    fn instead(&self, failure: FailureReport) -> Self {
         match self {
-            Self::Complete(_) => Ended::Completed,
-            Self::Throw(_) => Ended::BpmnError,
-            Self::Fail(report) if report.retries == 0 => Ended::Incident,
-            Self::Fail(report) => {
-                shared.nudger.after(report.retry_timeout);
-                Ended::Failed
-            }
+            Self::Complete(_) | Self::Throw(_) => Self::Fail(failure),
+            Self::Fail(_) | Self::LastWord(_) => Self::LastWord(failure),
+        }
+    }
+
+    fn taken(&self, shared: &Shared) -> Reported {
+        let (ended, retry) = match self {
+            Self::Complete(_) => (Ended::Completed, None),
+            Self::Throw(_) => (Ended::BpmnError, None),
+            Self::Fail(report) | Self::LastWord(report) if report.retries == 0 => (Ended::Incident, None),
+            Self::Fail(report) | Self::LastWord(report) => (Ended::Failed, Some(report.retry_timeout)),
+        };
+        if let Some(delay) = retry {
+            shared.nudger.after(delay);
+        }
+        Reported {
+            ended,
+            offered_at_once: retry.is_some_and(|delay| delay < AT_ONCE),
         }
     }
 }
@@ -167,7 +199,7 @@ async fn send(shared: &Shared, task: &LockedTask, report: &Report) -> Result<(),
     match report {
         Report::Complete(completion) => engine.complete(&task.id, worker_id, completion).await,
         Report::Throw(error) => engine.throw_bpmn_error(&task.id, worker_id, error).await,
-        Report::Fail(failure) => engine.fail(&task.id, worker_id, failure).await,
+        Report::Fail(failure) | Report::LastWord(failure) => engine.fail(&task.id, worker_id, failure).await,
     }
 }
 
@@ -175,11 +207,7 @@ async fn after_refusal(shared: &Shared, task: &LockedTask, report: &Report, erro
     if error.is_not_found() {
         // Done by a report whose answer got lost, or cancelled with its instance.
         tracing::debug!("the task is gone");
-        return Next::Over(if error.is_not_found() {
-            report.ended(shared)
-        } else {
-            Ended::Dropped
-        });
+        return Next::Over(report.taken(shared));
     }
     if error.is_transient() || error.is_unauthorized() || error.is_forbidden() {
         tracing::debug!(%error, "the report was not taken; it is sent again");
@@ -193,13 +221,21 @@ async fn after_refusal(shared: &Shared, task: &LockedTask, report: &Report, erro
         .await;
     match ours {
         Ok(()) => match report {
-            Report::Fail(_) => Next::Repeat,
+            Report::LastWord(_) => {
+                tracing::warn!(%error, "the engine refuses every report on this task; it is tried again and again");
+                Next::Repeat
+            }
+            Report::Fail(failure) => {
+                let (message, details) = (&failure.message, &failure.details);
+                tracing::warn!(%error, message, details, "the engine refused the report of a failure");
+                Next::Instead(refused(report, &error))
+            }
             Report::Complete(_) | Report::Throw(_) => Next::Instead(refused(report, &error)),
         },
-        Err(probe) if probe.is_not_found() => Next::Over(report.ended(shared)),
+        Err(probe) if probe.is_not_found() => Next::Over(report.taken(shared)),
         Err(probe) if probe.is_not_owner() => {
             tracing::warn!(%error, "the task is not this worker's any more; its outcome is dropped");
-            Next::Over(Ended::Dropped)
+            Next::Over(Reported::DROPPED)
         }
         Err(_) => Next::Repeat,
     }
@@ -216,7 +252,12 @@ fn refused(report: &Report, error: &EngineError) -> Failure {
                 thrown.code, thrown.message
             )
         }
-        _ => format!("the process could not go on with this task's result: {said}"),
+        Report::Complete(_) => format!("the process could not go on with this task's result: {said}"),
+        Report::Fail(_) | Report::LastWord(_) => {
+            return Failure::permanent(
+                "the task failed, and the engine refused the report of why; the worker's log has it",
+            );
+        }
     };
     Failure::permanent(message).with_details(format!(
         "{error}\n\nThe task itself has run. Look at its output parameters and at what follows it in the model: \
