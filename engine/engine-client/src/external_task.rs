@@ -1,139 +1,16 @@
-//! External tasks: fetching and locking them, and reporting on them.
+//! External tasks: reporting on them, keeping them, looking for them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 
-use crate::{EngineClient, EngineError, Variable, Variables, date, encode};
-
-/// How much longer than its long poll a fetch is waited for: the engine answers late when it is busy.
-const POLL_GRACE: Duration = Duration::from_secs(20);
-
-/// A request to fetch and lock external tasks.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FetchRequest {
-    /// Who locks them. Unique for each process start: the engine checks reports against it.
-    pub worker_id: String,
-    /// How many tasks at most, of all topics together.
-    pub max_tasks: usize,
-    /// Whether tasks of a higher priority come first.
-    pub use_priority: bool,
-    /// How long the engine may hold the request while there is nothing to lock; at most 30 minutes. Zero: an
-    /// answer at once.
-    #[serde(
-        rename = "asyncResponseTimeout",
-        serialize_with = "millis",
-        skip_serializing_if = "Duration::is_zero"
-    )]
-    pub long_poll: Duration,
-    /// The topics. A topic's name may stand in it once: of two, the engine ignores the first in silence.
-    pub topics: Vec<FetchTopic>,
-}
-
-/// A topic in a [`FetchRequest`].
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FetchTopic {
-    /// The topic's name.
-    pub topic_name: String,
-    /// How long the tasks are locked, from when the engine locks them.
-    #[serde(serialize_with = "millis")]
-    pub lock_duration: Duration,
-    /// Whether only the variables of the task's own scope come along: its input parameters.
-    pub local_variables: bool,
-    /// Whether the task's extension properties come along.
-    pub include_extension_properties: bool,
-    /// Whether the engine is to deserialise Object values. Never: it would need their classes.
-    pub deserialize_values: bool,
-}
-
-impl FetchTopic {
-    /// A topic whose tasks come with their input parameters and extension properties.
-    #[must_use]
-    pub fn new(topic_name: impl Into<String>, lock_duration: Duration) -> Self {
-        Self {
-            topic_name: topic_name.into(),
-            lock_duration,
-            local_variables: true,
-            include_extension_properties: true,
-            deserialize_values: false,
-        }
-    }
-}
-
-/// Those that have a value: `<camunda:property name="note" />` comes as null, and would cost the whole answer.
-fn with_values<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
-    let properties = BTreeMap::<String, Option<String>>::deserialize(deserializer)?;
-    Ok(properties
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect())
-}
+use crate::{EngineClient, EngineError, Variables, date, encode};
 
 /// Without the zero character, which PostgreSQL cannot keep in text: the report would be refused for ever.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
-}
-
-fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// An external task that has been locked for the one who asked.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LockedTask {
-    /// The task's id: the same for every attempt.
-    pub id: String,
-    /// Its topic.
-    pub topic_name: String,
-    /// Who holds the lock.
-    pub worker_id: String,
-    /// When the lock ends, by the engine's clock.
-    #[serde(default, deserialize_with = "date::optional::deserialize")]
-    pub lock_expiration_time: Option<Timestamp>,
-    /// The id of the model's element.
-    #[serde(default)]
-    pub activity_id: String,
-    /// The id of the activity instance.
-    #[serde(default)]
-    pub activity_instance_id: String,
-    /// The execution in which it stands.
-    #[serde(default)]
-    pub execution_id: String,
-    /// The process instance.
-    #[serde(default)]
-    pub process_instance_id: String,
-    /// The process definition's id.
-    #[serde(default)]
-    pub process_definition_id: String,
-    /// The process definition's key.
-    #[serde(default)]
-    pub process_definition_key: String,
-    /// The instance's business key.
-    #[serde(default)]
-    pub business_key: Option<String>,
-    /// The tenant.
-    #[serde(default)]
-    pub tenant_id: Option<String>,
-    /// How many attempts are left; absent until the first failure.
-    #[serde(default)]
-    pub retries: Option<i32>,
-    /// Its priority.
-    #[serde(default)]
-    pub priority: i64,
-    /// The variables asked for.
-    #[serde(default)]
-    pub variables: Variables,
-    /// The element's extension properties.
-    #[serde(default, deserialize_with = "with_values")]
-    pub extension_properties: BTreeMap<String, String>,
 }
 
 /// An external task as the list of them shows it.
@@ -207,22 +84,6 @@ pub struct BpmnErrorReport {
 }
 
 impl EngineClient {
-    /// Locks tasks and returns them; with a long poll, waits for the first.
-    ///
-    /// May be repeated; yet tasks that an answer which got lost had brought stay locked: find them by
-    /// [`EngineClient::locked_by`]. At most one of these is to be under way for each worker id.
-    ///
-    /// # Errors
-    /// As every call: see [`EngineError`].
-    pub async fn fetch_and_lock(&self, request: &FetchRequest) -> Result<Vec<LockedTask>, EngineError> {
-        let patience = request.long_poll + POLL_GRACE;
-        self.post(&["external-task", "fetchAndLock"])
-            .json(request)
-            .timeout(patience)
-            .read()
-            .await
-    }
-
     /// Reports a task as done. May be repeated: "not found" after an answer that got lost means that it was taken.
     ///
     /// # Errors
@@ -422,29 +283,5 @@ impl EngineClient {
             }
             answer => answer,
         }
-    }
-}
-
-impl LockedTask {
-    /// Whether a variable is a file whose content has still to be read.
-    #[must_use]
-    pub fn lacks_content(variable: &Variable) -> bool {
-        matches!(variable, Variable::File { content: None, .. })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_property_without_a_value_is_as_good_as_none() {
-        let task =
-            r#"{"id": "1", "topicName": "t", "workerId": "w", "extensionProperties": {"a": "1", "b": null}}"#;
-        let task: LockedTask = serde_json::from_str(task).unwrap();
-        assert_eq!(
-            task.extension_properties,
-            BTreeMap::from([("a".to_owned(), "1".to_owned())])
-        );
     }
 }

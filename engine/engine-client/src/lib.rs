@@ -22,6 +22,7 @@ mod client;
 mod date;
 mod error;
 mod external_task;
+mod fetch;
 mod history;
 mod instance;
 mod login;
@@ -32,9 +33,8 @@ mod variable;
 
 pub use client::EngineClient;
 pub use error::{EngineError, ModelProblem, Refusal};
-pub use external_task::{
-    BpmnErrorReport, Completion, ExternalTask, FailureReport, FetchRequest, FetchTopic, LockedTask,
-};
+pub use external_task::{BpmnErrorReport, Completion, ExternalTask, FailureReport};
+pub use fetch::{FetchRequest, FetchTopic, LockedTask};
 pub use history::{
     ActivityRecord, ExternalTaskRecord, InstanceRecord, InstanceState, RecordQuery, VariableRecord,
 };

@@ -92,6 +92,11 @@ impl<'a> Plan<'a> {
 
     fn of(shared: &'a Shared, task: &LockedTask) -> Result<Self, Failure> {
         let mut plan = Self::by_default(shared, task);
+        if let Some(why) = &task.unreadable {
+            return Err(Failure::permanent(format!(
+                "the engine's answer on this task cannot be read: {why}"
+            )));
+        }
         let route = shared.router.route(&task.topic_name).ok_or_else(|| {
             Failure::permanent(format!(
                 "the topic `{}` has no route; add it under `routes`",
