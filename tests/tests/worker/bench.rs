@@ -157,6 +157,16 @@ impl Bench {
         .await;
     }
 
+    /// The instance is completed, by way of the end event behind a boundary event.
+    pub(crate) async fn rescued(&self, instance: &str) {
+        self.completed(instance).await;
+        let steps = self.engine.activity_records(instance).await.unwrap();
+        assert!(
+            steps.iter().any(|step| step.activity_id == "rescued"),
+            "{steps:?}"
+        );
+    }
+
     pub(crate) async fn incident(&self, instance: &str) -> Incident {
         until("there is an incident", SOON, async || {
             let incidents = self.engine.incidents(Some(instance)).await.unwrap();
