@@ -328,6 +328,26 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_the_wrong_place_is_not_repeated() {
+        for setting in [
+            json!({"auth": "hunter2"}),
+            json!({"auth": {"hunter2": ""}}),
+            json!({"auth": {"basic": "hunter2"}}),
+            json!({"auth": {"bearer": ["hunter2"]}}),
+            json!({"headers": "hunter2"}),
+            json!({"headers": ["hunter2"]}),
+            json!({"auth": 47_112}),
+            json!({"auth": {"basic": 47_112}}),
+            json!({"headers": {"X-Api-Key": 47_112}}),
+        ] {
+            let error = error(json!({"http": {"a": setting}}), json!({}));
+            assert!(error.key.starts_with("services.http.a."), "{error}");
+            let said = error.problem;
+            assert!(!said.contains("hunter2") && !said.contains("47112"), "{said}");
+        }
+    }
+
+    #[test]
     fn a_service_that_cannot_be_used_is_named_by_its_place() {
         for (services, key, part) in [
             (json!({"htp": {}}), "services.htp", "did you mean `http`"),

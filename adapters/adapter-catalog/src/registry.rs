@@ -87,32 +87,45 @@ fn read<T: DeserializeOwned>(name: &str, section: &Json) -> Result<T, CatalogueE
             path if path == "." => format!("services.{name}"),
             path => format!("services.{name}.{path}"),
         };
-        CatalogueError::new(key, said(&error.inner().to_string()))
+        // What stands there in the wrong form may be a password all the same.
+        let is_secret = key.split('.').any(|part| matches!(part, "auth" | "headers"));
+        CatalogueError::new(key, said(&error.inner().to_string(), is_secret))
     })
 }
 
-/// What serde says, for people: with the nearest of the names that it lists, and without its own words for types.
-fn said(message: &str) -> String {
+/// What serde says, for people: with the nearest of the names that it lists, and without its own words for types. What was
+/// found is not repeated where it `is_secret`.
+fn said(message: &str, is_secret: bool) -> String {
     if let Some((name, known)) = message
         .strip_prefix("unknown field `")
         .or_else(|| message.strip_prefix("unknown variant `"))
         .and_then(|rest| rest.split_once("`, expected "))
     {
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        return CatalogueError::unknown("", "setting", name, known).problem;
+        let problem = CatalogueError::unknown("", "setting", name, known).problem;
+        return if is_secret {
+            problem.replacen(&format!(" `{name}`"), " of that name", 1)
+        } else {
+            problem
+        };
     }
     if message.starts_with("relative URL without a base") {
         return format!("{message}; write a whole address such as https://api.example.com/v1");
     }
-    match message.split_once(", expected ") {
-        // What was found may be a password of digits alone.
-        Some((found, "a string")) => format!(
-            "{}; write text, in quotes",
-            found.split(" `").next().unwrap_or_default()
-        ),
-        Some((found, expected)) if expected == "a map" || expected.starts_with("struct ") => {
-            format!("{found}; write a section of keys")
-        }
-        _ => message.to_owned(),
-    }
+    let Some((found, expected)) = message.split_once(", expected ") else {
+        return message.to_owned();
+    };
+    // Where text is expected it may be a password of digits alone.
+    let found = if is_secret || expected == "a string" {
+        found.split(['`', '"']).next().unwrap_or_default().trim_end()
+    } else {
+        found
+    };
+    let remedy = match expected {
+        "a string" => "write text, in quotes",
+        "a map" | "string or map" => "write a section of keys",
+        _ if expected.starts_with("struct ") => "write a section of keys",
+        _ => return format!("{found}, expected {expected}"),
+    };
+    format!("{found}; {remedy}")
 }
