@@ -65,6 +65,10 @@ codes! {
     /// The engine cannot read how long to keep the history.
     INVALID_HISTORY_TIME_TO_LIVE = "invalid-history-time-to-live",
         "give whole days, as a number or like P30D: no other unit, no negative number";
+    /// The engine takes an extension property without a name, and then cannot hand out the task: every worker that
+    /// asks for its topic gets an error instead of tasks.
+    NAMELESS_PROPERTY = "nameless-property",
+        "give the property a name, or remove it";
 }
 
 #[cfg(test)]

@@ -110,7 +110,38 @@ fn check(file: &str, root: &Element<'_>, lines: &LineIndex<'_>, findings: &mut V
             }
             Some(_) => {}
         }
+        check_properties(file, process, lines, findings);
     }
+}
+
+fn check_properties(
+    file: &str,
+    element: &Element<'_>,
+    lines: &LineIndex<'_>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    for property in properties(element).filter(|it| it.value("name").is_none()) {
+        let message = match element.value("id") {
+            Some(id) => format!("an extension property of `{id}` has no name"),
+            None => "an extension property has no name".into(),
+        };
+        findings.push(codes::NAMELESS_PROPERTY.error(file, lines.range(property.tag.clone()), message));
+    }
+    for child in element
+        .children
+        .iter()
+        .filter(|it| it.namespace == Namespace::Bpmn)
+    {
+        check_properties(file, child, lines, findings);
+    }
+}
+
+/// The elements of an element's extension properties.
+fn properties<'e, 't>(element: &'e Element<'t>) -> impl Iterator<Item = &'e Element<'t>> {
+    element
+        .children(Namespace::Bpmn, "extensionElements")
+        .flat_map(|it| it.children(Namespace::Camunda, "properties"))
+        .flat_map(|it| it.children(Namespace::Camunda, "property"))
 }
 
 /// As `BpmnParse.parseProcessDefinitions` reads it for a new deployment: absent means no.
@@ -226,10 +257,7 @@ impl<'l> Reader<'l> {
     }
 
     fn properties(&self, element: &Element<'_>) -> Vec<Property> {
-        element
-            .children(Namespace::Bpmn, "extensionElements")
-            .flat_map(|it| it.children(Namespace::Camunda, "properties"))
-            .flat_map(|it| it.children(Namespace::Camunda, "property"))
+        properties(element)
             .filter_map(|it| {
                 Some(Property {
                     name: it.value("name")?.to_owned(),

@@ -335,3 +335,39 @@ fn limits() {
     assert_eq!(places(long(MAX_BYTES).as_bytes()), ["1:1-1:4 not-bpmn"]);
     assert_eq!(places(long(MAX_BYTES + 1).as_bytes()), ["file-too-large"]);
 }
+
+#[test]
+fn a_property_without_a_name() {
+    let text = file(
+        r#"<process id="a" isExecutable="true" camunda:historyTimeToLive="P1D">
+  <subProcess id="s">
+    <serviceTask id="t" camunda:type="external" camunda:topic="x">
+      <extensionElements>
+        <camunda:properties>
+          <camunda:property value="5s" />
+          <camunda:property name="timeout" />
+        </camunda:properties>
+      </extensionElements>
+    </serviceTask>
+  </subProcess>
+  <userTask id="u">
+    <extensionElements>
+      <camunda:formData>
+        <camunda:formField id="f">
+          <camunda:properties><camunda:property id="p" value="v" /></camunda:properties>
+        </camunda:formField>
+      </camunda:formData>
+    </extensionElements>
+  </userTask>
+</process>"#,
+    );
+    assert_snapshot!(say(&text), @r#"
+error[nameless-property]: an extension property of `t` has no name
+ --> a.bpmn:7:11
+  |
+7 |           <camunda:property value="5s" />
+  |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: give the property a name, or remove it
+"#);
+}
