@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deploy::{DeployError, deploy};
-use engine_client::{EngineClient, InstanceQuery};
+use engine_client::{EngineClient, InstanceQuery, Variables};
 use microkernel::{BootError, EngineKind, Event, Kernel, KernelSettings, Phase};
 use support::{Recorder, bundle, engines, eventually, fails, jar, java, kill, settings, waiting, with_java};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,11 @@ async fn a_whole_life() {
     deployments(&client).await;
     neighbours(data.path(), &jar).await;
 
+    // A start that was thought lost and came late.
+    let none = Variables::new();
+    let late = client.start_instance("root", None, Some("root"), &none);
+    late.await.unwrap();
+
     // Somebody else's kernel at the same engine sees the same root process, and the engine's death.
     let elsewhere = tempfile::tempdir().unwrap();
     let mut attached = support::settings(
@@ -66,6 +71,7 @@ async fn a_whole_life() {
     let mut guest = boot(attached, &witness).await;
     let seen = root_instance(&witness);
     assert_eq!((seen.id.as_str(), seen.started), (root.id.as_str(), false));
+    assert_eq!(instances(&client).await, [root.id.as_str()], "never a second");
 
     let cancel = CancellationToken::new();
     let watching = tokio::spawn({
