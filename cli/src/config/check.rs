@@ -5,9 +5,22 @@ use std::collections::HashMap;
 use worker_api::Router;
 
 use super::{Config, ConfigError};
+use crate::output::shorten;
 
 /// The topic of a pool that takes what no other pool names.
 pub(crate) const ANY_TOPIC: &str = "*";
+
+/// How many characters a pool's name may have.
+const LONGEST_NAME: usize = 40;
+
+/// Whether it can stand in the name of a file and in the ids of workers.
+fn is_pool_name(name: &str) -> bool {
+    name.len() <= LONGEST_NAME
+        && !name.starts_with('.')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
 
 impl Config {
     /// Checks what needs no adapters.
@@ -45,6 +58,14 @@ impl Config {
             let key = |field: &str| format!("workers.pools[{index}].{field}");
             if pool.name.trim().is_empty() {
                 return Err(self.wrong(&key("name"), "a pool's name must not be empty"));
+            }
+            if !is_pool_name(&pool.name) {
+                let message = format!(
+                    "`{}` cannot be a pool's name, which is part of a file's name; take at most {LONGEST_NAME} of the \
+                     letters a to z, digits, `-`, `_` and `.`, the dot not first",
+                    shorten(&pool.name, LONGEST_NAME)
+                );
+                return Err(self.wrong(&key("name"), message));
             }
             if names.insert(&pool.name, index).is_some() {
                 let message = format!("two pools are named `{}`; give one another name", pool.name);

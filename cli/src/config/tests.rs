@@ -249,6 +249,21 @@ fn pools_must_not_contradict_each_other() {
     assert_snapshot!(pools("    - {name: a, capacity: 0, topics: [x]}\n"), @"procos.yml:3:17: pool `a` can run nothing: its capacity must be 1 at least");
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: []}\n"), @r#"procos.yml:3:30: pool `a` has no topics; `["*"]` gives it all that no other pool names"#);
     assert_snapshot!(pools("    - {name: '', capacity: 1, topics: [x]}\n"), @"procos.yml:3:8: a pool's name must not be empty");
+    assert_snapshot!(pools("    - {name: ../a, capacity: 1, topics: [x]}\n"), @"procos.yml:3:8: `../a` cannot be a pool's name, which is part of a file's name; take at most 40 of the letters a to z, digits, `-`, `_` and `.`, the dot not first");
+    for name in [".a", "a/b", "a b", "\"a\\e[2J\"", "ä", &"a".repeat(41)] {
+        let message = pools(&format!("    - {{name: {name}, capacity: 1, topics: [x]}}\n"));
+        assert!(
+            message.contains("cannot be a pool's name") && !message.contains('\u{1b}'),
+            "{message}"
+        );
+    }
+    let name = "A-1_b.".repeat(6) + "2345";
+    assert!(
+        read(&format!(
+            "workers: {{pools: [{{name: {name}, capacity: 1, topics: [x]}}]}}"
+        ))
+        .is_ok()
+    );
 }
 
 #[test]
