@@ -1,7 +1,8 @@
 //! How answers look: colours, times, values and tables for people, JSON for programs.
 //!
 //! Rendering makes text out of data and a [`Theme`]; only the functions here write it. What was asked for goes
-//! to stdout, everything else to stderr.
+//! to stdout, everything else to stderr. Engines, logs and registries have a say in the text: on its way out
+//! everything but colours is taken from it that could steer the terminal.
 
 use std::io::{self, Write};
 
@@ -21,7 +22,7 @@ pub(crate) use progress::Progress;
 pub(crate) use table::Table;
 pub(crate) use theme::Theme;
 pub(crate) use time::{ago, duration};
-pub(crate) use value::{one_line, short_id, shorten};
+pub(crate) use value::{harmless, one_line, short_id, shorten};
 
 /// Writes the answer for people, ended by a line break. A reader that has gone away, as in `procos ps | head`,
 /// is no error.
@@ -32,7 +33,7 @@ pub(crate) fn say(text: &str) -> Result<(), Trouble> {
     if text.is_empty() {
         return Ok(());
     }
-    write(io::stdout().lock(), text)
+    write(io::stdout().lock(), &value::printed(text))
 }
 
 /// Writes the answer for programs: one JSON value on one line.
@@ -42,12 +43,12 @@ pub(crate) fn say(text: &str) -> Result<(), Trouble> {
 pub(crate) fn say_json(value: &impl Serialize) -> Result<(), Trouble> {
     let text = serde_json::to_string(value)
         .map_err(|error| Trouble::no(format!("the answer cannot be written as JSON: {error}")))?;
-    say(&text)
+    write(io::stdout().lock(), &text)
 }
 
 /// Writes a remark to stderr. Where that is closed there is nobody to tell.
 pub(crate) fn remark(text: &str) {
-    let _ = write(io::stderr().lock(), text);
+    let _ = write(io::stderr().lock(), &value::printed(text));
 }
 
 fn write(mut to: impl Write, text: &str) -> Result<(), Trouble> {

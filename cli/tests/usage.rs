@@ -154,3 +154,12 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
 }
+
+#[test]
+fn what_is_told_cannot_steer_the_terminal() {
+    let told = configured("\"\\e[2J\\e]0;mine\\a\": 1\n", &["config", "show"]);
+    assert!(
+        told.contains("[2J ]0;mine") && !told.contains('\u{1b}') && !told.contains('\u{7}'),
+        "{told:?}"
+    );
+}

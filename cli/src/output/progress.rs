@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::shorten;
+
+/// How many characters of a text are shown.
+const LONGEST: usize = 200;
+
 /// A spinner with a text and the time that has passed, on stderr. It is gone when dropped, so that the answer
 /// stands alone; where stderr is no terminal it never shows.
 #[derive(Debug)]
@@ -16,7 +21,9 @@ impl Progress {
     pub(crate) fn start(text: impl Into<Cow<'static, str>>) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = ProgressBar::new_spinner().with_style(style).with_message(text);
+        let bar = ProgressBar::new_spinner()
+            .with_style(style)
+            .with_message(shown(text));
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)
     }
@@ -28,8 +35,13 @@ impl Progress {
 
     /// Says something else.
     pub(crate) fn say(&self, text: impl Into<Cow<'static, str>>) {
-        self.0.set_message(text);
+        self.0.set_message(shown(text));
     }
+}
+
+/// Docker's registries have a say in it.
+fn shown(text: impl Into<Cow<'static, str>>) -> String {
+    shorten(&text.into(), LONGEST)
 }
 
 impl Drop for Progress {

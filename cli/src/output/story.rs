@@ -162,7 +162,10 @@ pub(crate) fn variables<'v>(
     indent: &str,
     theme: &Theme,
 ) -> String {
-    let variables: Vec<_> = variables.into_iter().collect();
+    let variables: Vec<_> = variables
+        .into_iter()
+        .map(|(name, value)| (shorten(name, LONG_VALUE), value))
+        .collect();
     let width = variables
         .iter()
         .map(|(name, _)| name.chars().count())
@@ -215,6 +218,7 @@ pub(crate) fn stuck(story: &Story, stuck: &Stuck, is_page: bool, theme: &Theme) 
     if let Some(step) = step.filter(|step| !step.variables.is_empty()) {
         for (index, (name, value)) in step.variables.iter().enumerate() {
             let label = if index == 0 { "inputs" } else { "" };
+            let name = shorten(name, LONG_VALUE);
             text.push_str(&field(
                 label,
                 &format!(

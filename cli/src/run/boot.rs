@@ -10,6 +10,7 @@ use super::{embedded, jar};
 use crate::config::{Config, model};
 use crate::context::attached_login;
 use crate::exit::Trouble;
+use crate::output::harmless;
 
 /// The kernel's settings.
 ///
@@ -92,7 +93,7 @@ pub(super) fn failed(error: &BootError) -> Trouble {
             log.file.display()
         ));
         for line in &log.lines {
-            message.push_str(&format!("\n  {line}"));
+            message.push_str(&format!("\n  {}", harmless(line)));
         }
     }
     match error {

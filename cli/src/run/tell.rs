@@ -9,7 +9,7 @@ use serde_json::json;
 use super::reporter::Reporter;
 use crate::config::Config;
 use crate::config::model::EngineKind;
-use crate::output::duration;
+use crate::output::{duration, harmless};
 
 /// Tells what the kernel does.
 pub(super) struct Teller {
@@ -79,7 +79,7 @@ impl Teller {
             Event::EngineDown { reason, log } => {
                 reporter.warn("engine", reason);
                 for line in log.iter().flat_map(|log| &log.lines) {
-                    reporter.line(&format!("             {line}"));
+                    reporter.line(&format!("             {}", harmless(line)));
                 }
             }
             Event::Restarting { attempt, of, delay } => {
