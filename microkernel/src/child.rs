@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::engine_log::EngineLog;
 use crate::exit::Exit;
 use crate::settings::JavaSettings;
-use crate::{BootError, Event, Observer};
+use crate::{BootError, Event, Observer, java};
 
 /// How long an engine may take to stop in order: it gives itself 10 s.
 const STOP: Duration = Duration::from_secs(12);
@@ -33,12 +33,12 @@ pub(crate) struct JavaChild {
 impl JavaChild {
     /// Starts it. `settings_line` goes to its standard input.
     pub(crate) fn start(
-        java: &Path,
+        program: &Path,
         settings: &JavaSettings,
         data_dir: &Path,
         log: &EngineLog,
     ) -> Result<Self, BootError> {
-        let mut command = Command::new(java);
+        let mut command = java::command(program);
         command
             .args(&settings.flags)
             .arg(mark(data_dir))
@@ -52,7 +52,7 @@ impl JavaChild {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| BootError::JavaBroken {
-            program: java.display().to_string(),
+            program: program.display().to_string(),
             said: error.to_string(),
         })?;
         if let Some(id) = child.id() {

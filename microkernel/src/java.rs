@@ -1,5 +1,6 @@
 //! The Java that an engine of our own needs.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +12,41 @@ use crate::error::JAVA;
 
 /// How long a `java` may take to tell its version.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a JVM may need of the environment; the rest, secrets above all, is none of its business and would show in its
+/// crash files. Names that end in `*` are beginnings.
+const ENVIRONMENT: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TMPDIR",
+    "JAVA_HOME",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_*",
+];
+
+/// A call of the program, with what a JVM may need of the environment and nothing else.
+pub(crate) fn command(program: &Path) -> Command {
+    let is_needed = |name: &OsStr| {
+        let name = name.as_encoded_bytes();
+        ENVIRONMENT.iter().any(|known| match known.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning.as_bytes()),
+            None => name == known.as_bytes(),
+        })
+    };
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| is_needed(name)));
+    command
+}
 
 /// The program to run: the one named, else `$JAVA_HOME/bin/java`, else the one in the `PATH`.
 ///
@@ -67,7 +103,7 @@ async fn ask(program: &Path) -> Result<String, BootError> {
         program: program.display().to_string(),
         said,
     };
-    let mut command = Command::new(program);
+    let mut command = command(program);
     command
         .args(["-XshowSettings:properties", "-version"])
         .stdin(Stdio::null())
@@ -111,6 +147,18 @@ mod tests {
         ] {
             assert_eq!(major(version), wanted, "{version}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_environment_stays_behind_but_for_what_a_jvm_needs() {
+        // Cargo sets it for tests; a secret comes along in the same way.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let output = command(Path::new("env")).output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            text.contains("PATH=") && !text.contains("CARGO_PKG_NAME"),
+            "{text}"
+        );
     }
 
     #[tokio::test]

@@ -8,8 +8,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::until;
 
-/// The environment variable by which the children of a dead parent are still recognised.
-pub(crate) const MARK: &str = "PROCOS_TEST_MARK";
+/// The environment variable by which the children of a dead parent are still recognised. Of all that the harness
+/// could invent, the engine's process keeps what looks like a locale.
+pub(crate) const MARK: &str = "LC_PROCOS_TEST_MARK";
 
 /// A process and its descendants as they were at one moment. A process is its id and its start time, so that a
 /// new process with an old id is not taken for it.
