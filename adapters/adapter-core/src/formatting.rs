@@ -1,13 +1,15 @@
 //! `response_formatting`: a value into text with a template.
 
-use std::io::Write;
+use std::fmt::{self, Write};
 
 use minijinja::value::Serde;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{Error, ErrorKind, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use worker_api::{Answer, Failure, Outcome};
+
+use crate::rendering::render;
 
 /// The topic.
 pub(crate) const TOPIC: &str = "response_formatting";
@@ -17,6 +19,9 @@ const LARGEST_TEMPLATE: usize = 256 * 1024;
 
 /// Bytes of text that a template may give.
 const LARGEST_TEXT: usize = 4 * 1024 * 1024;
+
+/// Bytes that the details of a failure may have.
+const LARGEST_DETAILS: usize = 16 * 1024;
 
 /// Instructions that one rendering may take: some milliseconds of work, and a page of a few thousand lines.
 const FUEL: u64 = 200_000;
@@ -33,7 +38,8 @@ pub(crate) struct Inputs {
     value: Json,
     /// The template, in the syntax of Jinja, such as `Order {{ id }}: {{ "%.2f"|format(total) }} EUR`. A name that
     /// has no value is an error; write `{{ note|default("none") }}` where it may be missing. Nothing is escaped: for
-    /// HTML write `{{ name|escape }}`.
+    /// HTML write `{{ name|escape }}`. All steps together may make 32 MiB of text and lists, however they repeat; the
+    /// filter `pprint` and the function `debug` are not there, `tojson` shows a value.
     template: String,
     /// The task's other inputs: the template sees each by its name, and over a field of the value that has the same.
     #[serde(flatten)]
@@ -68,45 +74,19 @@ pub(crate) fn format(inputs: Inputs) -> Outcome {
     names.extend(others);
     names.insert("value".to_owned(), value);
 
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(RECURSION);
-    environment.set_debug(true);
-    let mut text = Bounded::default();
-    environment
-        .template_from_named_str("template", &template)
-        .and_then(|compiled| compiled.render_captured_to(Serde(&names), &mut text))
-        .map_err(|error| explain(&error, &template, text.full))?;
-    let text = String::from_utf8(text.bytes)
-        .map_err(|error| Failure::permanent("the template gave bytes that are no text").caused_by(&error))?;
+    let text = render(&template, Value::from(Serde(&names)), FUEL, RECURSION)
+        .map_err(|error| explain(&error, &template))?;
+    if text.len() > LARGEST_TEXT {
+        return Err(Failure::permanent(format!(
+            "the template gives more than {LARGEST_TEXT} bytes of text; give it less to repeat"
+        ))
+        .into());
+    }
     Ok(Answer::new().with("text", text))
 }
 
-/// A text that takes no more than [`LARGEST_TEXT`] bytes.
-#[derive(Default)]
-struct Bounded {
-    bytes: Vec<u8>,
-    full: bool,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.bytes.len() + bytes.len() > LARGEST_TEXT {
-            self.full = true;
-            return Err(std::io::Error::other("the text is too long"));
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A failure that names the line of the template, what stands there, and what to do.
-fn explain(error: &Error, template: &str, full: bool) -> Failure {
+fn explain(error: &Error, template: &str) -> Failure {
     let place = error
         .line()
         .map(|line| format!(" in line {line}"))
@@ -118,9 +98,6 @@ fn explain(error: &Error, template: &str, full: bool) -> Failure {
         .map(|text| format!(" `{}`", text.trim()))
         .unwrap_or_default();
     let message = match error.kind() {
-        _ if full => {
-            format!("the template gives more than {LARGEST_TEXT} bytes of text; give it less to repeat")
-        }
         ErrorKind::OutOfFuel => {
             format!("the template{place} takes more than {FUEL} steps; give it less to repeat")
         }
@@ -135,7 +112,25 @@ fn explain(error: &Error, template: &str, full: bool) -> Failure {
             format!("the template is wrong{place}{expression}: {kind}{detail}")
         }
     };
-    Failure::permanent(message).with_details(error.display_debug_info().to_string().trim().to_owned())
+    // The values that the template sees stand there, too, and may be large.
+    let mut details = Beginning(String::new());
+    let _cut = write!(details, "{}", error.display_debug_info());
+    Failure::permanent(message).with_details(details.0.trim().to_owned())
+}
+
+/// The first [`LARGEST_DETAILS`] bytes of a text, or some less.
+struct Beginning(String);
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = LARGEST_DETAILS - self.0.len();
+        self.0.push_str(&text[..text.floor_char_boundary(left)]);
+        if text.len() > left {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]

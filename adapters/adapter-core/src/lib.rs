@@ -8,6 +8,7 @@ use worker_api::{Adapter, AdapterDescription, Failure, Outcome, TaskContext, Top
 
 mod expansion;
 mod formatting;
+mod rendering;
 mod validation;
 
 #[cfg(test)]
