@@ -236,7 +236,8 @@ impl EngineClient {
         Ok(count.count)
     }
 
-    /// Gives a task a number of attempts left; more than none resolves its incident. May be repeated.
+    /// Gives a task a number of attempts left; more than none resolves its incident, and workers hear of it at once.
+    /// May be repeated.
     ///
     /// # Errors
     /// `is_not_found` where the task is gone.
@@ -245,7 +246,12 @@ impl EngineClient {
         self.put(&["external-task", task_id, "retries"])
             .json(&body)
             .done()
-            .await
+            .await?;
+        // It is done, whether or not a pending poll hears of it now.
+        if let Err(error) = self.wake_polls("procos-retry").await {
+            tracing::debug!(%error, "could not wake the pending polls");
+        }
+        Ok(())
     }
 
     /// The details of a task's last failure. May be repeated.

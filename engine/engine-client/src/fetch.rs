@@ -158,6 +158,31 @@ impl EngineClient {
     }
 }
 
+/// Nobody models this topic.
+const NO_TOPIC: &str = "procos.nudge";
+
+impl EngineClient {
+    /// Makes the engine look again for every pending long poll, by a poll of its own that asks for nothing.
+    ///
+    /// An engine wakes pending polls when a task arrives or is unlocked on the same node. That a lock or a retry delay
+    /// has ended, or that somebody has given a task retries, it notices only at its own slow re-check, or when any
+    /// other poll arrives (`FetchAndLockHandlerImpl`, Camunda 7.24). Sent with a pool's own worker id it also ends that
+    /// pool's pending poll, on an engine with `fetch-and-lock-unique-worker-request`. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn wake_polls(&self, worker_id: &str) -> Result<(), EngineError> {
+        let request = FetchRequest {
+            worker_id: worker_id.to_owned(),
+            max_tasks: 1,
+            use_priority: false,
+            long_poll: Duration::from_millis(1),
+            topics: vec![FetchTopic::new(NO_TOPIC, Duration::from_secs(1))],
+        };
+        self.fetch_and_lock(&request).await.map(drop)
+    }
+}
+
 /// The tasks of an answer. Read as a whole, which is fast; one by one only where that fails.
 fn tasks(answer: &[u8]) -> serde_json::Result<Vec<LockedTask>> {
     if let Ok(tasks) = serde_json::from_slice(answer) {

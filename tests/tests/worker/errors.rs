@@ -263,3 +263,34 @@ async fn a_property_that_makes_no_sense_is_told_and_the_task_not_run() {
     assert_eq!(runs.load(Ordering::SeqCst), 0);
     pool.stop(SOON).await;
 }
+
+#[tokio::test]
+async fn a_task_that_is_given_retries_is_run_at_once() {
+    let bench = Bench::new("given-retries");
+    bench.deploy_task("", "").await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    // The engine itself would look again after 30 s.
+    let slow = |settings: &mut worker_runtime::PoolSettings| {
+        settings.lock_duration = Duration::from_secs(600);
+        settings.long_poll = Duration::from_secs(120);
+    };
+    let (pool, _) = bench.pool(slow, {
+        let runs = runs.clone();
+        move |_| {
+            let first = runs.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                if first {
+                    Err(Failure::permanent("not yet").into())
+                } else {
+                    Ok(Answer::new())
+                }
+            }
+        }
+    });
+    let instance = bench.start().await;
+    bench.incident(&instance).await;
+    let task = bench.engine.external_tasks(&instance).await.unwrap().remove(0);
+    bench.engine.set_external_task_retries(&task.id, 1).await.unwrap();
+    bench.completed(&instance).await;
+    pool.stop(SOON).await;
+}

@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use engine_client::{EngineClient, EngineError};
 
-use crate::nudge;
-
 const SUFFIX: &str = "worker";
 
 /// This pool's entry. Dropping it without [`Entry::remove`] leaves the file for the next start to find.
@@ -127,7 +125,7 @@ pub(crate) async fn free_all(
     worker_id: &str,
     orphaned: impl Fn(&str) -> bool,
 ) -> Result<usize, EngineError> {
-    nudge::send(engine, worker_id).await?;
+    engine.wake_polls(worker_id).await?;
     let mut count = 0;
     for task in engine.locked_by(worker_id).await? {
         if task.retries.is_none() && orphaned(&task.id) {
@@ -135,7 +133,7 @@ pub(crate) async fn free_all(
         }
     }
     if count > 0 {
-        nudge::send(engine, worker_id).await?;
+        engine.wake_polls(worker_id).await?;
     }
     Ok(count)
 }

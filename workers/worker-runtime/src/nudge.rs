@@ -1,18 +1,12 @@
-//! Makes the engine look again.
+//! Makes the engine look again when a retry is due, by [`EngineClient::wake_polls`].
 //!
-//! An engine wakes a pending long poll when a task arrives or is unlocked on the same node; the end of a lock or
-//! of a retry delay it notices only at its own slow re-check, or when any other poll arrives (`FetchAndLockHandlerImpl`,
-//! Camunda 7.24). So a poll for a topic that nobody uses, sent at the moment a retry is due, brings the retry
-//! on time, without the risk of cutting off the pool's own poll, which may hold tasks in its hands.
+//! The pool's own poll, which may hold tasks in its hands, is not cut off for it.
 
 use std::time::{Duration, Instant};
 
-use engine_client::{EngineClient, EngineError, FetchRequest, FetchTopic};
+use engine_client::EngineClient;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-/// Nobody models this topic.
-const NO_TOPIC: &str = "procos.nudge";
 
 /// Retries due within this time of one another share a nudge; it comes this much late, too, so that the engine's
 /// clock has passed the moment.
@@ -55,7 +49,7 @@ async fn run(engine: EngineClient, id: String, mut moments: mpsc::UnboundedRecei
                     waiting.pop();
                 }
                 // An engine that is away looks at everything anew when it is back.
-                if let Err(error) = send(&engine, &id).await {
+                if let Err(error) = engine.wake_polls(&id).await {
                     tracing::debug!(%error, "could not nudge the engine");
                 }
             }
@@ -67,17 +61,4 @@ async fn sleep_until(moment: Option<Instant>) {
     if let Some(moment) = moment {
         tokio::time::sleep_until((moment + TOGETHER).into()).await;
     }
-}
-
-/// One poll for nothing. Sent with a pool's own worker id it also ends that pool's pending poll, on an engine
-/// with `fetch-and-lock-unique-worker-request`.
-pub(crate) async fn send(engine: &EngineClient, worker_id: &str) -> Result<(), EngineError> {
-    let request = FetchRequest {
-        worker_id: worker_id.to_owned(),
-        max_tasks: 1,
-        use_priority: false,
-        long_poll: Duration::from_millis(1),
-        topics: vec![FetchTopic::new(NO_TOPIC, Duration::from_secs(1))],
-    };
-    engine.fetch_and_lock(&request).await.map(drop)
 }
