@@ -50,19 +50,21 @@ impl DataDir {
 
     /// Whether there is enough space.
     pub(crate) fn check_space(&self) -> Result<(), BootError> {
-        let Ok(about) = rustix::fs::statvfs(&self.path) else {
-            return Ok(());
-        };
-        let free = about.f_bavail.saturating_mul(about.f_frsize);
-        if free >= SPACE_NEEDED {
-            return Ok(());
+        match free(&self.path) {
+            Some(free) if free < SPACE_NEEDED => Err(BootError::DiskTooSmall {
+                path: self.path.clone(),
+                free,
+                needed: SPACE_NEEDED,
+            }),
+            _ => Ok(()),
         }
-        Err(BootError::DiskTooSmall {
-            path: self.path.clone(),
-            free,
-            needed: SPACE_NEEDED,
-        })
     }
+}
+
+/// The space in bytes, where the system tells.
+fn free(directory: &Path) -> Option<u64> {
+    let about = rustix::fs::statvfs(directory).ok()?;
+    Some(about.f_bavail.saturating_mul(about.f_frsize))
 }
 
 /// The lock's file tells whose it is, for the other's message.
@@ -104,8 +106,11 @@ fn identity(directory: &Path) -> Result<String, BootError> {
     let path = directory.join("id");
     match std::fs::read_to_string(&path) {
         Ok(text) if Uuid::try_parse(text.trim()).is_ok() => return Ok(text.trim().to_owned()),
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&path)(error)),
-        _ => {}
+        // Another one in its place would leave the container's volume behind, and with it the database.
+        Ok(_) => return Err(BootError::Identity(path)),
+        Err(error) if error.kind() == ErrorKind::InvalidData => return Err(BootError::Identity(path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(at(&path)(error)),
     }
     let id = Uuid::new_v4().to_string();
     // Moved into place whole: with half an id the next start would take another, and with it another volume.
@@ -117,8 +122,13 @@ fn identity(directory: &Path) -> Result<String, BootError> {
         std::fs::rename(&beside, &path)
     };
     match write() {
-        Err(error) if error.kind() != ErrorKind::StorageFull => Err(at(&path)(error)),
-        _ => Ok(id),
+        Ok(()) => Ok(id),
+        Err(error) if error.kind() == ErrorKind::StorageFull => Err(BootError::DiskTooSmall {
+            path: directory.into(),
+            free: free(directory).unwrap_or_default(),
+            needed: SPACE_NEEDED,
+        }),
+        Err(error) => Err(at(&path)(error)),
     }
 }
 
@@ -151,6 +161,29 @@ mod tests {
         let id = first.id().to_owned();
         drop(first);
         assert_eq!(DataDir::take(&path).unwrap().id(), id);
+    }
+
+    #[test]
+    fn an_identity_is_never_replaced_nor_one_that_cannot_be_kept() {
+        let data = tempfile::tempdir().unwrap();
+        let id = data.path().join("id");
+        for broken in ["", "4711", "\u{0}\u{0}"]
+            .map(str::as_bytes)
+            .into_iter()
+            .chain([&b"\xff"[..]])
+        {
+            std::fs::write(&id, broken).unwrap();
+            let error = DataDir::take(data.path()).err().unwrap().to_string();
+            assert!(
+                error.contains("/id") && error.contains("procos-engine-"),
+                "{error}"
+            );
+            assert_eq!(std::fs::read(&id).unwrap(), broken);
+        }
+        std::fs::remove_file(&id).unwrap();
+        std::os::unix::fs::symlink("/dev/full", data.path().join("id.new")).unwrap();
+        let error = DataDir::take(data.path()).err().unwrap();
+        assert!(matches!(&error, BootError::DiskTooSmall { .. }), "{error}");
     }
 
     #[test]

@@ -41,6 +41,12 @@ pub enum BootError {
         /// The other kernel's process, where it is known.
         process: Option<u32>,
     },
+    /// The data directory's identity is damaged.
+    #[error(
+        "{} does not hold the data directory's identity; write back what follows `procos-engine-` in the name of the \
+         engine's Docker volume (docker volume ls), or remove the file where no engine of kind docker has run", .0.display()
+    )]
+    Identity(PathBuf),
     /// Passwords cannot be read or made.
     #[error(transparent)]
     Credentials(#[from] crate::CredentialsError),
