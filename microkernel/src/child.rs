@@ -16,7 +16,7 @@ use crate::settings::JavaSettings;
 use crate::{BootError, Event, Observer, java};
 
 /// How long an engine may take to stop in order: it gives itself 10 s.
-const STOP: Duration = Duration::from_secs(12);
+pub(crate) const STOP: Duration = Duration::from_secs(12);
 
 /// How long to wait for the last of its output once it has ended.
 const OUTPUT: Duration = Duration::from_secs(1);
@@ -123,14 +123,14 @@ impl JavaChild {
 }
 
 /// Waits for the end of the engine of a kernel that was killed: it still stops in order, and holds the port and the
-/// database until then.
-pub(crate) async fn end_orphan(data_dir: &Path, observer: &Observer) {
+/// database until then. After `patience` it is killed. Gives whether there was one.
+pub(crate) async fn end_orphan(data_dir: &Path, patience: Duration, observer: &Observer) -> bool {
     let text = std::fs::read_to_string(note(data_dir)).unwrap_or_default();
     let Some(id) = text.trim().parse().ok().and_then(Pid::from_raw) else {
-        return;
+        return false;
     };
     if !lives(id, data_dir) {
-        return;
+        return false;
     }
     observer(&Event::Orphan {
         what: format!("process {}", id.as_raw_nonzero()),
@@ -141,9 +141,11 @@ pub(crate) async fn end_orphan(data_dir: &Path, observer: &Observer) {
             ticks.tick().await;
         }
     };
-    if timeout(STOP, ended).await.is_err() {
-        let _ = rustix::process::kill_process(id, Signal::KILL);
+    if timeout(patience, ended).await.is_err() {
+        // It leads its group: see `start`.
+        let _ = rustix::process::kill_process_group(id, Signal::KILL);
     }
+    true
 }
 
 /// Whether the process is an engine of this data directory: numbers of processes are used again. Where the system
@@ -163,4 +165,37 @@ fn mark(data_dir: &Path) -> String {
 
 fn note(data_dir: &Path) -> PathBuf {
     data_dir.join("engine.pid")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_orphan_that_does_not_stop_goes_with_all_its_group() {
+        let data = tempfile::tempdir().unwrap();
+        let mut orphan = tokio::process::Command::new("sh")
+            .args(["-c", "sleep 600 & echo begun; wait", &mark(data.path())])
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = orphan.stdout.take().unwrap();
+        let mut begun = [0; 6];
+        output.read_exact(&mut begun).await.unwrap();
+        std::fs::write(note(data.path()), orphan.id().unwrap().to_string()).unwrap();
+
+        let observer: Observer = Arc::new(|_| {});
+        assert!(end_orphan(data.path(), Duration::from_millis(100), &observer).await);
+        orphan.wait().await.unwrap();
+        // Its output ends when nobody of the group is left to write.
+        let mut rest = Vec::new();
+        let ends = output.read_to_end(&mut rest);
+        timeout(Duration::from_secs(20), ends).await.unwrap().unwrap();
+        assert!(!end_orphan(data.path(), Duration::ZERO, &observer).await);
+    }
 }

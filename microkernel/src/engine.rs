@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine_client::Login;
 
@@ -13,6 +14,9 @@ use crate::engine_log::EngineLog;
 use crate::exit::{About, Exit};
 use crate::settings::{EngineKind, EngineSettings, ServerSettings};
 use crate::{BootError, Event, Observer, java, listen};
+
+/// How long the port of an engine that was killed may stay in use.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An engine whose needs are met.
 pub(crate) enum Prepared {
@@ -41,14 +45,16 @@ pub(crate) async fn prepare(
             if !about.is_ok_and(|about| about.is_file()) {
                 return Err(BootError::JarMissing(java.jar.clone()));
             }
-            let orphan = child::end_orphan(data.path(), observer);
-            let (program, address, ()) = tokio::join!(
+            let orphan = child::end_orphan(data.path(), child::STOP, observer);
+            let (program, address, had_orphan) = tokio::join!(
                 java::find(java.java.as_deref()),
                 listen::address(&settings.url),
                 orphan
             );
             let (program, address) = (program?, address?);
-            listen::check(address)?;
+            // A process's port is free a moment after the process is gone.
+            let patience = if had_orphan { PATIENCE } else { Duration::ZERO };
+            listen::check_within(address, patience).await?;
             Ok(Prepared::Java { program, address })
         }
         EngineKind::Docker(docker) => {

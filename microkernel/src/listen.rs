@@ -2,8 +2,10 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 use engine_client::EngineClient;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::BootError;
@@ -53,6 +55,19 @@ pub(crate) fn check(address: SocketAddr) -> Result<(), BootError> {
             source,
         }),
     }
+}
+
+/// Whether the address can be listened on, now or once whoever is leaving it has done so.
+pub(crate) async fn check_within(address: SocketAddr, patience: Duration) -> Result<(), BootError> {
+    let free = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        while check(address).is_err() {
+            ticks.tick().await;
+        }
+    };
+    // What it is in the end, whether or not it came to be free.
+    let _ = timeout(patience, free).await;
+    check(address)
 }
 
 /// That somebody else listens there: who, where the system tells.
@@ -135,6 +150,17 @@ mod tests {
             error.contains(&format!("(process {})", std::process::id())),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_being_left_is_waited_for() {
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        assert!(check_within(address, Duration::ZERO).await.is_err());
+        // Polled in this order: it is in use at first.
+        let waits = check_within(address, Duration::from_secs(20));
+        let (free, ()) = tokio::join!(biased; waits, async { drop(held) });
+        free.unwrap();
     }
 
     #[test]
