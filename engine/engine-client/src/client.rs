@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{ErrorBody, Refusal};
+use crate::in_process::{self, InProcess, Transport};
 use crate::{EngineError, Login};
 
 /// How long a call may take that the engine answers at once.
@@ -32,6 +33,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct EngineClient {
     http: Client,
     base: Arc<Url>,
+    transport: Transport,
 }
 
 impl EngineClient {
@@ -66,7 +68,19 @@ impl EngineClient {
         Ok(Self {
             http,
             base: Arc::new(url),
+            transport: Transport::Network,
         })
+    }
+
+    /// A client of an engine in this process. Its calls are the same in everything but the network: timeouts, the
+    /// repetition of calls that were rolled back and the reading of errors.
+    #[must_use]
+    pub fn in_process(engine: Arc<dyn InProcess>) -> Self {
+        Self {
+            http: in_process::client(),
+            base: Arc::new(in_process::address()),
+            transport: Transport::InProcess(engine),
+        }
     }
 
     /// The REST API's address.
@@ -143,6 +157,7 @@ impl EngineClient {
             url,
             path,
             timeout: CALL_TIMEOUT,
+            transport: self.transport.clone(),
         }
     }
 }
@@ -170,6 +185,7 @@ pub(crate) struct Call {
     url: Url,
     path: String,
     timeout: Duration,
+    transport: Transport,
 }
 
 impl Call {
@@ -246,6 +262,7 @@ impl Call {
             url: self.url.clone(),
             path: self.path.clone(),
             timeout: self.timeout,
+            transport: self.transport.clone(),
         })
     }
 
@@ -256,12 +273,21 @@ impl Call {
             url,
             path,
             timeout,
+            transport,
         } = self;
-        let response = request
-            .timeout(timeout)
-            .send()
-            .await
-            .map_err(|source| broken(&url, timeout, source))?;
+        let response = match transport {
+            Transport::Network => request.timeout(timeout).send().await,
+            Transport::InProcess(engine) => {
+                match tokio::time::timeout(timeout, in_process::answer(&*engine, request)).await {
+                    Ok(response) => response,
+                    Err(_) => {
+                        let url = url.to_string();
+                        return Err(EngineError::TimedOut { url, after: timeout });
+                    }
+                }
+            }
+        };
+        let response = response.map_err(|source| broken(&url, timeout, source))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

@@ -24,6 +24,7 @@ mod error;
 mod external_task;
 mod fetch;
 mod history;
+mod in_process;
 mod instance;
 mod login;
 mod message;
@@ -38,6 +39,7 @@ pub use fetch::{FetchRequest, FetchTopic, LockedTask};
 pub use history::{
     ActivityRecord, ExternalTaskRecord, InstanceRecord, InstanceState, RecordQuery, VariableRecord,
 };
+pub use in_process::InProcess;
 pub use instance::{InstanceQuery, ProcessInstance, TokenMove};
 pub use login::Login;
 pub use message::{CorrelationHit, MessageCorrelation};
