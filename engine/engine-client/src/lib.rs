@@ -20,6 +20,7 @@
 
 mod client;
 mod date;
+mod environment;
 mod error;
 mod external_task;
 mod fetch;
