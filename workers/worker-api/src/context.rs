@@ -1,19 +1,22 @@
 //! What an adapter is given.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, Variables};
+use crate::{Failure, NoProcesses, ProcessPort, TopicCall, Variables};
 
-/// One attempt at one external task.
+/// One attempt at one external task, or at a topic that such a task calls.
 #[derive(Clone, Debug)]
 pub struct TaskContext {
     /// Which task of which process it is.
     pub task: Task,
+    /// The name of the adapter that the task is routed to.
+    pub adapter: String,
     /// The adapter's own topic that the task's topic is routed to; the same as [`Task::topic`] unless the
     /// configuration gives the adapter another name to answer to.
     pub operation: String,
@@ -23,11 +26,24 @@ pub struct TaskContext {
     pub settings: Map<String, Json>,
     /// The task's extension properties.
     pub properties: BTreeMap<String, String>,
-    /// When the attempt is given up. The worker enforces it by dropping the adapter's future.
+    /// How long the adapter may take, from when it gets the task.
+    pub timeout: Duration,
+    /// When the attempt is given up. The worker enforces it by dropping the adapter's future. A middleware sees what
+    /// it would be if the adapter got the task at once; time spent waiting before that does not count.
     pub deadline: Instant,
     /// Cancelled when the attempt is given up: its lock was lost, its time has run out or the worker stops.
     /// The adapter's own future is dropped then; whoever spawns work of its own watches this token.
     pub cancelled: CancellationToken,
+    processes: Arc<dyn ProcessPort>,
+    caller: Option<Arc<Caller>>,
+}
+
+/// What a topic that is called inherits.
+#[derive(Debug)]
+struct Caller {
+    idempotency_key: String,
+    depth: u32,
+    deadline: Instant,
 }
 
 /// Which task of which process it is. Ids are the engine's.
@@ -35,7 +51,7 @@ pub struct TaskContext {
 pub struct Task {
     /// The external task's id: the same for every attempt, so it serves as an idempotency key.
     pub id: String,
-    /// The topic the model names.
+    /// The topic the model names; in a topic that a task calls, the called one.
     pub topic: String,
     /// The id of the model's element.
     pub activity_id: String,
@@ -45,6 +61,8 @@ pub struct Task {
     pub process_definition_id: String,
     /// The process instance's id.
     pub process_instance_id: String,
+    /// The execution whose local variables are the task's own.
+    pub execution_id: String,
     /// The business key of the process instance, where it has one.
     pub business_key: Option<String>,
     /// The tenant, where the instance belongs to one.
@@ -54,6 +72,98 @@ pub struct Task {
 }
 
 impl TaskContext {
+    /// An attempt that may take this long from now, without variables, and with a port that leads nowhere: for the
+    /// worker to fill in, and for tests of adapters.
+    #[must_use]
+    pub fn new(task: Task, timeout: Duration) -> Self {
+        Self {
+            adapter: String::new(),
+            operation: task.topic.clone(),
+            task,
+            variables: Variables::new(),
+            settings: Map::new(),
+            properties: BTreeMap::new(),
+            timeout,
+            deadline: Instant::now() + timeout,
+            cancelled: CancellationToken::new(),
+            processes: Arc::new(NoProcesses),
+            caller: None,
+        }
+    }
+
+    /// Sets the task's variables.
+    #[must_use]
+    pub fn with_variables(mut self, variables: Variables) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    /// Sets where starts, correlations and calls go.
+    #[must_use]
+    pub fn with_processes(mut self, processes: Arc<dyn ProcessPort>) -> Self {
+        self.processes = processes;
+        self
+    }
+
+    /// Starts processes, correlates messages, and calls topics:
+    /// `context.processes().call_topic(&context, call).await??`.
+    #[must_use]
+    pub fn processes(&self) -> &Arc<dyn ProcessPort> {
+        &self.processes
+    }
+
+    /// The same for every attempt at the same work, and for nothing else: the task's id, in a topic that it calls
+    /// followed by the call's key.
+    #[must_use]
+    pub fn idempotency_key(&self) -> &str {
+        self.caller
+            .as_ref()
+            .map_or(&self.task.id, |caller| &caller.idempotency_key)
+    }
+
+    /// How many calls of topics lie between the external task and this: 0 in the task itself.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        self.caller.as_ref().map_or(0, |caller| caller.depth)
+    }
+
+    /// The context of a topic that this task calls: it belongs to the same task, is cancelled with it, and ends no
+    /// later. The task's own variables, settings and properties stay behind. For who implements [`ProcessPort`].
+    #[must_use]
+    pub fn called(&self, call: TopicCall, now: Instant) -> Self {
+        let caller = Caller {
+            idempotency_key: format!("{}/{}", self.idempotency_key(), call.key),
+            depth: self.depth() + 1,
+            deadline: self.deadline,
+        };
+        Self {
+            task: Task {
+                topic: call.topic.clone(),
+                ..self.task.clone()
+            },
+            adapter: String::new(),
+            operation: call.topic,
+            variables: call.inputs,
+            settings: Map::new(),
+            properties: BTreeMap::new(),
+            timeout: self.deadline.saturating_duration_since(now),
+            deadline: self.deadline,
+            cancelled: self.cancelled.child_token(),
+            processes: Arc::clone(&self.processes),
+            caller: Some(Arc::new(caller)),
+        }
+    }
+
+    /// Lets the time for the adapter run from now: [`Self::timeout`], and for a called topic no longer than its
+    /// caller has.
+    pub fn start_clock(&mut self, now: Instant) {
+        let deadline = now + self.timeout;
+        self.deadline = self
+            .caller
+            .as_ref()
+            .map_or(deadline, |caller| deadline.min(caller.deadline));
+    }
+
     /// The inputs as a type of the adapter's own: the task's variables, then over them what the route fixes.
     ///
     /// # Errors
@@ -82,8 +192,6 @@ impl TaskContext {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{Retry, Value};
 
@@ -95,22 +203,16 @@ mod tests {
     }
 
     fn context(variables: &[(&str, Value)]) -> TaskContext {
-        TaskContext {
-            task: Task {
-                activity_id: "fetch".into(),
-                topic: "http_request".into(),
-                ..Task::default()
-            },
-            operation: "http_request".into(),
-            variables: variables
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                .collect(),
-            settings: Map::new(),
-            properties: BTreeMap::new(),
-            deadline: Instant::now() + Duration::from_secs(1),
-            cancelled: CancellationToken::new(),
-        }
+        let task = Task {
+            id: "task-1".into(),
+            activity_id: "fetch".into(),
+            topic: "http_request".into(),
+            ..Task::default()
+        };
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        TaskContext::new(task, Duration::from_secs(60)).with_variables(variables.collect())
     }
 
     #[test]
@@ -129,5 +231,38 @@ mod tests {
         let wrong = context(&[("url", "http://a".into()), ("limit", Value::Integer(300))]);
         let wrong = wrong.inputs::<Inputs>().unwrap_err();
         assert!(wrong.message.contains("`limit`"), "{wrong}");
+    }
+
+    #[test]
+    fn a_called_topic_inherits_the_end_of_its_caller_and_nothing_of_its_inputs() {
+        let mut outer = context(&[("url", "http://a".into())]);
+        outer.properties.insert("concurrencyKey".into(), "a".into());
+        outer.settings.insert("limit".into(), Json::from(5));
+        let now = Instant::now();
+        let mut inner = outer.called(TopicCall::new("ai_query", "tool-1"), now);
+        assert_eq!(
+            (inner.task.topic.as_str(), inner.operation.as_str()),
+            ("ai_query", "ai_query")
+        );
+        assert!(inner.variables.is_empty() && inner.settings.is_empty() && inner.properties.is_empty());
+        inner.timeout = Duration::from_secs(3600);
+        inner.start_clock(now);
+        assert_eq!(inner.deadline, outer.deadline);
+        inner.timeout = Duration::from_secs(1);
+        inner.start_clock(now);
+        assert_eq!(inner.deadline, now + Duration::from_secs(1));
+        outer.cancelled.cancel();
+        assert!(inner.cancelled.is_cancelled());
+    }
+
+    #[test]
+    fn each_call_has_a_key_of_its_own_that_is_the_same_at_each_attempt() {
+        let outer = context(&[]);
+        assert_eq!((outer.idempotency_key(), outer.depth()), ("task-1", 0));
+        let call =
+            |context: &TaskContext, key: &str| context.called(TopicCall::new("t", key), Instant::now());
+        let inner = call(&call(&outer, "a"), "b");
+        assert_eq!((inner.idempotency_key(), inner.depth()), ("task-1/a/b", 2));
+        assert_eq!(inner.task.id, "task-1");
     }
 }

@@ -4,6 +4,9 @@
 //! that is routed to it and reports the [`Outcome`] to the engine: an [`Answer`] completes the task, a
 //! [`BpmnError`] is thrown in the process, a [`Failure`] is retried or becomes an incident.
 //!
+//! By its [`ProcessPort`] a task starts processes, correlates messages and calls other topics. An [`Inbound`] does so
+//! for what comes from outside. [`Middleware`] and [`Policy`] stand around every task.
+//!
 //! ```
 //! use worker_api::{Adapter, AdapterDescription, Answer, Outcome, TaskContext, TopicDescription, async_trait};
 //!
@@ -34,7 +37,12 @@
 mod adapter;
 mod context;
 mod flexible;
+mod inbound;
+mod middleware;
 mod outcome;
+mod policy;
+mod port;
+mod port_error;
 mod retry;
 mod route;
 mod value;
@@ -43,7 +51,12 @@ pub use adapter::{Adapter, AdapterDescription, ErrorCode, TopicDescription};
 pub use async_trait::async_trait;
 pub use context::{Task, TaskContext};
 pub use flexible::{flexible, structured};
-pub use outcome::{Answer, BpmnError, Failure, Outcome, Retry, TaskError};
+pub use inbound::{Inbound, InboundContext};
+pub use middleware::{Middleware, Next};
+pub use outcome::{Answer, BpmnError, Failure, Outcome, Postponed, Retry, TaskError};
+pub use policy::{AllowAll, Policy, PolicyError};
+pub use port::{Hit, Message, NoProcesses, ProcessPort, Signal, StartProcess, Started, TopicCall};
+pub use port_error::PortError;
 pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
 pub use route::{Route, Router};
 pub use value::{File, Value, Variables};

@@ -51,6 +51,32 @@ pub enum TaskError {
     /// A technical failure: tried again, or an incident for an operator.
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// Not now: the task goes back to the engine.
+    #[error(transparent)]
+    Postponed(#[from] Postponed),
+}
+
+/// Not now: the task is given back to the engine, which offers it again after a while. This counts as no attempt and
+/// leaves no trace in the task's history, so it can go on without end: for work that waits for its turn, not for
+/// work that has failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; offered again after {after:?}")]
+pub struct Postponed {
+    /// What it waits for.
+    pub reason: String,
+    /// How long until the engine offers it again.
+    pub after: Duration,
+}
+
+impl Postponed {
+    /// Given back for this long, for this reason.
+    #[must_use]
+    pub fn new(reason: impl Into<String>, after: Duration) -> Self {
+        Self {
+            reason: reason.into(),
+            after,
+        }
+    }
 }
 
 /// A business error with a documented code in `UPPER_SNAKE`. It is thrown in the process only where the

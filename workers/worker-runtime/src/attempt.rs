@@ -147,15 +147,13 @@ async fn outcome(
         let variables = convert::inputs(&shared.engine, locked)
             .await
             .map_err(|error| Failure::retryable(format!("the task's files cannot be read: {error}")))?;
-        let context = TaskContext {
-            task: task.clone(),
-            operation: route.operation.clone(),
-            variables,
-            settings: route.with.clone(),
-            properties: locked.extension_properties.clone(),
-            deadline,
-            cancelled: cancelled.child_token(),
-        };
+        let mut context = TaskContext::new(task.clone(), plan.timeout).with_variables(variables);
+        context.adapter.clone_from(&route.adapter_name);
+        context.operation.clone_from(&route.operation);
+        context.settings.clone_from(&route.with);
+        context.properties.clone_from(&locked.extension_properties);
+        context.deadline = deadline;
+        context.cancelled = cancelled.child_token();
         // Cancels what the adapter has spawned when this future ends in whatever way.
         let _cancel_at_the_end = context.cancelled.clone().drop_guard();
         route.adapter.execute(context).await
@@ -197,6 +195,7 @@ fn task(locked: &mut LockedTask, attempt: u32) -> Task {
         process_definition_key: locked.process_definition_key.clone(),
         process_definition_id: locked.process_definition_id.clone(),
         process_instance_id: locked.process_instance_id.clone(),
+        execution_id: locked.execution_id.clone(),
         business_key: locked.business_key.take(),
         tenant_id: locked.tenant_id.take(),
         attempt,

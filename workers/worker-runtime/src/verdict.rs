@@ -70,6 +70,10 @@ pub(crate) fn judge(outcome: Outcome, attempts: &Attempts) -> Verdict {
         Ok(answer) => Verdict::Complete(answer),
         Err(TaskError::Bpmn(error)) => Verdict::Throw(error),
         Err(TaskError::Failure(failure)) => Verdict::Fail(attempts.fail(&failure)),
+        Err(TaskError::Postponed(postponed)) => {
+            let failure = Failure::retryable(postponed.to_string());
+            Verdict::Fail(attempts.fail(&failure.with_retry(Retry::NotBefore(postponed.after))))
+        }
     }
 }
 

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use secrets::SecretStore;
 use serde_json::{Map, Value as Json, json};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use worker_api::{
     Adapter, Answer, BpmnError, Failure, Outcome, Task, TaskContext, TaskError, Value, async_trait,
 };
@@ -68,22 +67,13 @@ fn with_names(settings: Json, names: &[(&'static str, Vec<SocketAddr>)]) -> Http
 
 fn context(inputs: Json) -> TaskContext {
     let inputs: Map<String, Json> = serde_json::from_value(inputs).unwrap();
-    TaskContext {
-        task: Task {
-            activity_id: "fetch".into(),
-            topic: TOPIC.into(),
-            ..Task::default()
-        },
-        operation: TOPIC.into(),
-        variables: inputs
-            .into_iter()
-            .map(|(name, value)| (name, value.into()))
-            .collect(),
-        settings: Map::new(),
-        properties: BTreeMap::new(),
-        deadline: Instant::now() + Duration::from_secs(60),
-        cancelled: CancellationToken::new(),
-    }
+    let task = Task {
+        activity_id: "fetch".into(),
+        topic: TOPIC.into(),
+        ..Task::default()
+    };
+    let variables = inputs.into_iter().map(|(name, value)| (name, value.into()));
+    TaskContext::new(task, Duration::from_secs(60)).with_variables(variables.collect())
 }
 
 async fn run(adapter: &HttpAdapter, inputs: Json) -> Outcome {
