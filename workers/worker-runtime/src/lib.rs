@@ -17,6 +17,7 @@ mod backoff;
 mod convert;
 mod definitions;
 mod event;
+mod handler;
 mod journal;
 mod ledger;
 mod nudge;
@@ -24,7 +25,17 @@ mod pool;
 mod report;
 mod settings;
 mod verdict;
+mod worker;
+
+// What a program with a worker needs of the crates below, so that it can do with this one.
+pub use engine_client::{EngineClient, EngineError, Login};
+pub use worker_api::{
+    Adapter, AdapterDescription, Answer, BpmnError, ErrorCode, Failure, File, Outcome, Postponed, Retry, RetryPolicy,
+    Task, TaskContext, TaskError, TopicDescription, Value, Variables, async_trait, flexible, structured,
+};
 
 pub use event::{Ended, Event, Observer};
+pub use handler::{Handler, HandlerError, HandlerResult};
 pub use pool::{DrainReport, StartError, WorkerPool};
 pub use settings::PoolSettings;
+pub use worker::{Topic, Worker, WorkerBuilder, WorkerError};

@@ -1,0 +1,445 @@
+//! A worker in a few lines: handlers by topic, one pool, an orderly end.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_client::EngineClient;
+use serde_json::{Map, Value as Json};
+use worker_api::{Adapter, RetryPolicy, Route, Router};
+
+use crate::handler::HandlerAdapter;
+use crate::{DrainReport, Handler, Observer, PoolSettings, StartError, WorkerPool};
+
+/// How long handlers may go on after the stop was asked for: shorter than the 30 s that container platforms give.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// A worker that runs: handlers and adapters by topic, in one [`WorkerPool`].
+///
+/// Dropped without [`Self::run`] or [`Self::stop`] it works on until the runtime ends; what it has locked then stays
+/// locked until its time is up.
+#[derive(Debug)]
+#[must_use = "let it `run`, or keep it and `stop` it"]
+pub struct Worker {
+    pool: WorkerPool,
+    drain: Duration,
+}
+
+/// A worker in the making: [`Worker::builder`].
+#[must_use = "`run` or `start` it"]
+pub struct WorkerBuilder {
+    engine: EngineClient,
+    name: String,
+    routes: Vec<(String, Route)>,
+    idle_adapter: Option<String>,
+    settings: Vec<Box<dyn FnOnce(&mut PoolSettings) + Send>>,
+    observer: Arc<dyn Observer>,
+    journal: Option<PathBuf>,
+    drain: Duration,
+}
+
+/// A topic with its handler, and what differs from the worker's other topics.
+#[must_use = "give it to `WorkerBuilder::serve`"]
+pub struct Topic {
+    name: String,
+    route: Route,
+}
+
+/// Why a worker cannot start, or not wait for its end.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Nothing to do.
+    #[error("the worker has no topics; give it handlers with `topic` or adapters with `adapter`")]
+    NoTopics,
+    /// Two handlers for one topic: tasks would go to one of them alone.
+    #[error("the topic `{topic}` is served twice, by `{first}` and by `{second}`; leave one of them out")]
+    TopicTwice {
+        /// The topic.
+        topic: String,
+        /// The adapter that serves it, or the topic's own handler.
+        first: String,
+        /// Who is to serve it, too.
+        second: String,
+    },
+    /// An adapter whose description lists no topics, so that it would never run.
+    #[error("the adapter `{adapter}` describes no topics; list them in its `description`")]
+    IdleAdapter {
+        /// The adapter's name.
+        adapter: String,
+    },
+    /// There is no runtime that could run it.
+    #[error("a worker starts inside a tokio runtime; call it from an async function below #[tokio::main]")]
+    NoRuntime,
+    /// The pool cannot start.
+    #[error(transparent)]
+    Pool(#[from] StartError),
+    /// The system does not let the process hear of SIGINT and SIGTERM.
+    #[error("the worker cannot listen for SIGINT and SIGTERM: {0}")]
+    Signals(std::io::Error),
+}
+
+impl Worker {
+    /// A worker for the engine, without topics so far. The rest has defaults: those of [`PoolSettings::new`], no
+    /// observer, no journal, and 20 s for what is under way at the end.
+    pub fn builder(engine: EngineClient) -> WorkerBuilder {
+        WorkerBuilder {
+            engine,
+            name: "worker".to_owned(),
+            routes: Vec::new(),
+            idle_adapter: None,
+            settings: Vec::new(),
+            observer: Arc::new(()),
+            journal: None,
+            drain: DRAIN,
+        }
+    }
+
+    /// The pool behind it: whether it is ready, what is in flight, under which id it locks.
+    #[must_use]
+    pub fn pool(&self) -> &WorkerPool {
+        &self.pool
+    }
+
+    /// Works until the process is told to stop by SIGINT (Ctrl-C) or SIGTERM, then as [`Self::stop`]. A second
+    /// signal ends it at once: what is locked then stays locked until its time is up.
+    ///
+    /// From then on the process does not end by these signals alone.
+    ///
+    /// # Errors
+    /// Where the system does not let the process hear of these signals.
+    #[cfg(unix)]
+    pub async fn run(self) -> Result<(), WorkerError> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let listen = |kind| signal(kind).map_err(WorkerError::Signals);
+        let (mut interrupt, mut terminate) =
+            (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        let mut told = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        told().await;
+        tracing::info!(
+            in_flight = self.pool.in_flight(),
+            within = ?self.drain,
+            "stopping; a second signal stops at once"
+        );
+        tokio::select! {
+            _ = self.stop() => {}
+            () = told() => tracing::warn!("stopped at once; what is locked stays so until its time is up"),
+        }
+        Ok(())
+    }
+
+    /// Works until `stop` is there, then as [`Self::stop`].
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> DrainReport {
+        stop.await;
+        self.stop().await
+    }
+
+    /// Takes no more tasks, lets those under way finish within the time to drain, gives up the others, and unlocks
+    /// what is left.
+    ///
+    /// Cancellation: dropped, it leaves the handlers running.
+    pub async fn stop(self) -> DrainReport {
+        let report = self.pool.stop(self.drain).await;
+        tracing::info!(
+            finished = report.finished,
+            given_up = report.given_up,
+            "worker stopped"
+        );
+        report
+    }
+}
+
+impl WorkerBuilder {
+    /// Serves a topic with a handler: see [`Handler`].
+    pub fn topic<Arguments: 'static>(
+        self,
+        name: impl Into<String>,
+        handler: impl Handler<Arguments>,
+    ) -> Self {
+        self.serve(Topic::new(name, handler))
+    }
+
+    /// Serves a topic that has settings of its own.
+    pub fn serve(mut self, topic: Topic) -> Self {
+        self.routes.push((topic.name, topic.route));
+        self
+    }
+
+    /// Serves every topic that the adapter describes.
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        let adapter: Arc<dyn Adapter> = Arc::new(adapter);
+        let description = adapter.description();
+        if description.topics.is_empty() {
+            self.idle_adapter.get_or_insert(description.name.clone());
+        }
+        for topic in description.topics {
+            let route = route(
+                description.name.clone(),
+                Arc::clone(&adapter),
+                topic.topic.clone(),
+            );
+            self.routes.push((topic.topic, route));
+        }
+        self
+    }
+
+    /// What the worker is called in its worker id, in metrics and logs: `worker` unless said.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// How many tasks run at once, of all topics together: 64 unless said. No more are locked.
+    pub fn capacity(self, tasks: usize) -> Self {
+        self.settings(move |settings| settings.capacity = tasks)
+    }
+
+    /// How long a task is locked: 60 s unless said. The lock is extended while the task runs, so this is how long a
+    /// task waits whose worker has died.
+    pub fn lock_duration(self, duration: Duration) -> Self {
+        self.settings(move |settings| settings.lock_duration = duration)
+    }
+
+    /// How long an attempt may take where neither the topic nor the model says so: 30 s unless said.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.settings(move |settings| settings.default_timeout = timeout)
+    }
+
+    /// How failures are tried again where neither the topic nor the model says so: three attempts 10 s apart
+    /// unless said.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.settings(move |settings| settings.retry = policy)
+    }
+
+    /// Changes whatever else the pool can be told.
+    pub fn settings(mut self, change: impl FnOnce(&mut PoolSettings) + Send + 'static) -> Self {
+        self.settings.push(Box::new(change));
+        self
+    }
+
+    /// Who hears what happens, for metrics.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// A folder in which worker ids are kept, so that what a killed worker had locked is free again as soon as the
+    /// next one starts there. Without one it waits until its lock is over.
+    pub fn journal(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.journal = Some(directory.into());
+        self
+    }
+
+    /// How long what is under way may take at the end: 20 s unless said.
+    pub fn drain(mut self, within: Duration) -> Self {
+        self.drain = within;
+        self
+    }
+
+    /// Starts the worker. The engine need not be there yet: the worker waits for it.
+    ///
+    /// # Errors
+    /// Where the topics or settings make no sense, the journal cannot be written, or there is no tokio runtime.
+    pub fn start(self) -> Result<Worker, WorkerError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(WorkerError::NoRuntime);
+        }
+        if let Some(adapter) = self.idle_adapter {
+            return Err(WorkerError::IdleAdapter { adapter });
+        }
+        let routes = Routes::new(self.routes)?;
+        let topics = routes.topics();
+        let mut settings = PoolSettings::new(self.name, &topics);
+        for change in self.settings {
+            change(&mut settings);
+        }
+        let url = self.engine.url().clone();
+        let pool = WorkerPool::start(
+            self.engine,
+            settings,
+            Arc::new(routes),
+            self.observer,
+            self.journal,
+        )?;
+        tracing::info!(worker = pool.worker_id(), engine = %url, ?topics, "worker started");
+        Ok(Worker {
+            pool,
+            drain: self.drain,
+        })
+    }
+
+    /// Starts the worker and lets it run: see [`Worker::run`].
+    ///
+    /// # Errors
+    /// As [`Self::start`] and [`Worker::run`].
+    #[cfg(unix)]
+    pub async fn run(self) -> Result<(), WorkerError> {
+        self.start()?.run().await
+    }
+}
+
+impl Topic {
+    /// A topic with its handler: see [`Handler`].
+    pub fn new<Arguments: 'static>(name: impl Into<String>, handler: impl Handler<Arguments>) -> Self {
+        let name = name.into();
+        let adapter = Arc::new(HandlerAdapter::new(&name, handler));
+        let route = route(name.clone(), adapter, name.clone());
+        Self { name, route }
+    }
+
+    /// How long an attempt may take where the model does not say so.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.route.timeout = Some(timeout);
+        self
+    }
+
+    /// How failures are tried again where the model does not say so.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.route.retry = Some(policy);
+        self
+    }
+
+    /// Fixes an input; it wins over one of the same name in the model.
+    pub fn with(mut self, input: impl Into<String>, value: impl Into<Json>) -> Self {
+        self.route.with.insert(input.into(), value.into());
+        self
+    }
+}
+
+fn route(adapter_name: String, adapter: Arc<dyn Adapter>, operation: String) -> Route {
+    Route {
+        adapter_name,
+        adapter,
+        operation,
+        with: Map::new(),
+        timeout: None,
+        retry: None,
+    }
+}
+
+struct Routes(BTreeMap<String, Route>);
+
+impl Routes {
+    fn new(routes: Vec<(String, Route)>) -> Result<Self, WorkerError> {
+        if routes.is_empty() {
+            return Err(WorkerError::NoTopics);
+        }
+        let mut by_topic = BTreeMap::<String, Route>::new();
+        for (topic, route) in routes {
+            if let Some(first) = by_topic.get(&topic) {
+                return Err(WorkerError::TopicTwice {
+                    first: first.adapter_name.clone(),
+                    second: route.adapter_name,
+                    topic,
+                });
+            }
+            by_topic.insert(topic, route);
+        }
+        Ok(Self(by_topic))
+    }
+}
+
+impl Router for Routes {
+    fn topics(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    fn route(&self, topic: &str) -> Option<&Route> {
+        self.0.get(topic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use worker_api::{AdapterDescription, Outcome, TaskContext, TopicDescription, async_trait};
+
+    use super::*;
+    use crate::HandlerResult;
+
+    struct Printer(&'static [&'static str]);
+
+    #[async_trait]
+    impl Adapter for Printer {
+        fn description(&self) -> AdapterDescription {
+            let described = |topic: &&str| TopicDescription::new::<Json, Json>(topic, "Prints");
+            let description = AdapterDescription::new("printer", "Prints");
+            self.0
+                .iter()
+                .map(described)
+                .fold(description, AdapterDescription::topic)
+        }
+
+        async fn execute(&self, _: TaskContext) -> Outcome {
+            Ok(worker_api::Answer::new())
+        }
+    }
+
+    async fn nothing(_: Json) -> HandlerResult<()> {
+        Ok(())
+    }
+
+    /// For an engine that is not there, which a worker waits for.
+    fn builder() -> WorkerBuilder {
+        let nowhere = "http://127.0.0.1:9/engine-rest".parse().unwrap();
+        Worker::builder(EngineClient::new(nowhere, engine_client::Login::None).unwrap())
+    }
+
+    fn refusal(builder: WorkerBuilder) -> String {
+        builder.start().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_worker_needs_a_runtime() {
+        let text = refusal(builder().topic("a", nothing));
+        assert!(text.contains("tokio::main"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_would_do_nothing_or_half_of_it_is_refused() {
+        let text = refusal(builder());
+        assert!(text.contains("no topics"), "{text}");
+        let text = refusal(builder().topic("a", nothing).adapter(Printer(&[])));
+        assert!(
+            text.contains("the adapter `printer` describes no topics"),
+            "{text}"
+        );
+        let text = refusal(builder().topic("a", nothing).adapter(Printer(&["b", "a"])));
+        assert!(
+            text.contains("`a` is served twice, by `a` and by `printer`"),
+            "{text}"
+        );
+        let text = refusal(builder().topic("a", nothing).capacity(0));
+        assert!(text.contains("capacity is 0"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn it_stops_when_it_is_told_to() {
+        let worker = builder()
+            .name("printers")
+            .adapter(Printer(&["a", "b"]))
+            .drain(Duration::from_secs(1))
+            .start()
+            .unwrap();
+        assert!(worker.pool().worker_id().starts_with("printers"));
+        assert_eq!(worker.run_until(async {}).await, DrainReport::default());
+    }
+
+    #[test]
+    fn a_topics_own_settings_go_into_its_route() {
+        let topic = Topic::new("a", nothing)
+            .timeout(Duration::from_secs(5))
+            .retry(RetryPolicy::cycle(2, Duration::ZERO))
+            .with("unit", "EUR");
+        let route = topic.route;
+        assert_eq!(route.timeout, Some(Duration::from_secs(5)));
+        assert_eq!(route.retry, Some(RetryPolicy::cycle(2, Duration::ZERO)));
+        assert_eq!(route.with["unit"], "EUR");
+        assert_eq!(route.operation, "a");
+    }
+}
