@@ -95,7 +95,10 @@ mod tests {
                 vec![(PASSWORD, "topsecret"), (TOKEN, "topsecret")],
                 "ENGINE_TOKEN is set beside",
             ),
-            (vec![(URL, "nowhere")], "$ENGINE_URL: it is no address"),
+            (
+                vec![(URL, "nowhere")],
+                "$ENGINE_URL cannot be set up: it is no address",
+            ),
             (vec![(URL, "http://a:topsecret@b/")], "login inside"),
             (vec![(URL, "http://a:topsecret@[b/")], "no address"),
         ] {
