@@ -71,8 +71,8 @@ provide_node() {
 }
 
 build_rust_tests() {
-  # The end-to-end tests run the binary, which cargo does not build for another package's tests.
-  cargo build --locked -p cli && cargo test --locked --workspace --no-run
+  # The end-to-end tests run the binary and the examples, which cargo does not build for another package's tests.
+  cargo build --locked -p cli && cargo test --locked --workspace --no-run && cargo build --locked --workspace --examples
 }
 
 section_rust() {

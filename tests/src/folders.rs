@@ -36,8 +36,25 @@ pub fn engine_jar() -> PathBuf {
 /// for a test, and a test of yesterday's binary proves nothing.
 #[must_use]
 pub fn procos_binary() -> PathBuf {
-    let binary = profile_folder().join("procos");
-    let remedy = "run `cargo build -p cli`, or `script/test rust`, which does";
+    fresh(
+        profile_folder().join("procos"),
+        "run `cargo build -p cli`, or `script/test rust`, which does",
+    )
+}
+
+/// The binary of a package's example, of the profile that the running test was built with.
+///
+/// # Panics
+/// Where it has not been built, or one of its sources is newer than it.
+#[must_use]
+pub fn example_binary(package: &str, name: &str) -> PathBuf {
+    fresh(
+        profile_folder().join("examples").join(name),
+        &format!("run `cargo build -p {package} --examples`, or `script/test rust`, which does"),
+    )
+}
+
+fn fresh(binary: PathBuf, remedy: &str) -> PathBuf {
     let built = modified(&binary).unwrap_or_else(|| panic!("{} is missing; {remedy}", binary.display()));
     let sources = fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
     let newer = sources

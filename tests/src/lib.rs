@@ -45,7 +45,7 @@ mod wait;
 pub use docker::docker_daemon;
 pub use engine::{Engine, EngineSetup, JAVA_FLAGS};
 pub use family::Family;
-pub use folders::{Scratch, engine_jar, procos_binary, workspace};
+pub use folders::{Scratch, engine_jar, example_binary, procos_binary, workspace};
 pub use postgres::{Database, Postgres};
 pub use procos::{Finished, Procos};
 pub use receiver::{Receiver, Run};
