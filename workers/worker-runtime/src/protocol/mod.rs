@@ -1,0 +1,614 @@
+//! The protocol's decisions: what to fetch, run, extend, report, drop and free, and when. A state machine without
+//! I/O and without a clock of its own: the pool tells it what has happened, lets it settle, and does what it says.
+//! Tests drive it with an engine that they make up.
+
+mod circuit;
+mod polls;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use circuit::Circuit;
+pub(crate) use polls::{Fetch, LANES};
+use polls::{Polls, Room};
+use task::{State, Task};
+
+use crate::throttle::{Answered, Throttle};
+
+/// An external task's id.
+pub(crate) type TaskId = Arc<str>;
+
+/// How long slots may stand idle for want of tasks before a topic with a long queue is asked for a few: within this
+/// time more of them may become free, for the same request.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// How long a task that is locked beyond the slots waits for one; then it is given back.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Where handlers take longer than this, no more tasks are locked than there are slots.
+const SHORT: Duration = Duration::from_millis(500);
+
+/// What a pool may do.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// How many handlers run at once.
+    pub(crate) capacity: usize,
+    /// How many tasks more may be locked, where handlers are short.
+    pub(crate) prefetch: usize,
+    pub(crate) lock_duration: Duration,
+    pub(crate) long_poll: Duration,
+    /// Topics, each with its own limit where it has one.
+    pub(crate) subscriptions: Vec<(String, Option<usize>)>,
+}
+
+/// What is to be done. `T` is what the pool keeps with a task.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Action<T> {
+    /// Ask for tasks; answered by [`Machine::fetched`] or [`Machine::fetch_failed`].
+    Fetch(Fetch),
+    /// Run the task's handler; answered by [`Machine::handler_ended`].
+    Run(TaskId),
+    /// Stop the task's handler; its end is still told.
+    Cancel(TaskId),
+    /// Extend the lock; answered by [`Machine::extended`].
+    Extend(TaskId),
+    /// Send the task's report; answered by [`Machine::reported`].
+    Report(TaskId),
+    /// Ask whether the lock is still ours, by extending it; answered by [`Machine::probed`].
+    Probe(TaskId),
+    /// The engine will not take the report: put a failure in its place, if there is one; answered by
+    /// [`Machine::replaced`].
+    Replace(TaskId),
+    /// Let the lock end now; answered by [`Machine::freed`].
+    Free(TaskId),
+    /// Nothing more is done for what the pool kept with a task.
+    Over(TaskId, T, How),
+}
+
+/// How it went on with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// The engine has taken the report.
+    Reported,
+    /// Nothing was reported: the lock was lost, or the pool gave up.
+    Dropped,
+    /// It was never run here: more than there was room for.
+    Returned,
+}
+
+/// The engine's answer on a task, as far as decisions depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Carried out.
+    Done,
+    /// There is no such task any more.
+    Gone,
+    /// The lock is not ours, or the request itself is wrong.
+    NotOurs,
+    /// The engine cannot carry it out, for a reason that it does not tell apart.
+    Refused,
+    /// Not now: the same again may do.
+    Busy,
+    /// No answer.
+    Down,
+}
+
+/// How a handler ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandlerEnd {
+    /// With something to report.
+    Report,
+    /// It was cancelled.
+    Cancelled,
+    /// It took its attempt down with it: nothing is known, and the lock is left to run out.
+    Broke,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// No more tasks are taken, until this time those here may end.
+    Draining {
+        until: Instant,
+    },
+    /// All is given up.
+    Leaving,
+}
+
+/// The state of a pool.
+pub(crate) struct Machine<T> {
+    rules: Rules,
+    polls: Polls,
+    tasks: HashMap<TaskId, Task<T>>,
+    /// Locked and not begun, in the order of the engine's answers.
+    waiting: VecDeque<TaskId>,
+    /// To be reported, in the order in which the handlers ended.
+    unreported: VecDeque<TaskId>,
+    /// Reports that are sent again later.
+    later: BinaryHeap<Reverse<(Instant, TaskId)>>,
+    running: usize,
+    throttle: Throttle,
+    polling: Circuit,
+    reporting: Circuit,
+    phase: Phase,
+    /// No lock is due before.
+    look_at_locks: Option<Instant>,
+    /// Since when slots stand idle and nothing is left to do here.
+    hungry_since: Option<Instant>,
+    /// How long handlers take, recent ones weighing more.
+    usual_time: Option<Duration>,
+    actions: VecDeque<Action<T>>,
+}
+
+impl<T> Machine<T> {
+    pub(crate) fn new(mut rules: Rules, now: Instant) -> Self {
+        // A lock counts from when the poll was sent, the earliest moment at which it can have been set, so the poll
+        // must be the shorter.
+        rules.long_poll = rules.long_poll.min(rules.lock_duration / 3);
+        Self {
+            polls: Polls::new(rules.subscriptions.iter().cloned(), rules.capacity, rules.long_poll),
+            rules,
+            tasks: HashMap::new(),
+            waiting: VecDeque::new(),
+            unreported: VecDeque::new(),
+            later: BinaryHeap::new(),
+            running: 0,
+            throttle: Throttle::new(),
+            polling: Circuit::to_be_probed(now),
+            reporting: Circuit::new(),
+            phase: Phase::Working,
+            look_at_locks: None,
+            hungry_since: None,
+            usual_time: None,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// A fetch that was sent at `requested_at` has locked these tasks: id, topic, and what the pool keeps with it.
+    pub(crate) fn fetched(
+        &mut self,
+        lane: usize,
+        requested_at: Instant,
+        now: Instant,
+        tasks: impl IntoIterator<Item = (TaskId, String, T)>,
+    ) {
+        if !self.polling.is_closed() {
+            self.polling.answered();
+            self.reporting.hope(now);
+        }
+        let mut brought = Vec::new();
+        for (id, topic, kept) in tasks {
+            let locked_until = requested_at + self.rules.lock_duration;
+            let extend_at = (now + self.rules.lock_duration / 3).min(locked_until - self.rules.lock_duration / 4);
+            self.look_at_locks = earlier(self.look_at_locks, extend_at);
+            if let Some(task) = self.tasks.get_mut(&id) {
+                (task.locked_until, task.extend_at) = (locked_until, extend_at);
+                (task.lane, task.fetched_again) = (lane, true);
+                brought.extend(task.subscription);
+                continue;
+            }
+            let subscription = self.polls.subscription_of(lane, &topic);
+            let fits = subscription.is_some_and(|index| self.polls.take(index));
+            brought.extend(subscription);
+            let task = Task {
+                kept: Some(kept),
+                lane,
+                subscription,
+                locked_until,
+                extend_at,
+                fetched_again: false,
+                state: State::Waiting { since: now },
+                delays: None,
+            };
+            self.tasks.insert(Arc::clone(&id), task);
+            if fits && self.phase == Phase::Working {
+                self.waiting.push_back(id);
+            } else {
+                self.give_back(&id, How::Returned);
+            }
+        }
+        self.polls.answered(lane, &brought);
+    }
+
+    /// A fetch was not answered, or by an error.
+    pub(crate) fn fetch_failed(&mut self, lane: usize, now: Instant) {
+        self.polls.failed(lane);
+        self.polling.failed(now);
+    }
+
+    /// A task's handler has ended.
+    pub(crate) fn handler_ended(&mut self, id: &TaskId, now: Instant, how: HandlerEnd) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        let State::Running { since, cancelled } = task.state else { return };
+        self.running -= 1;
+        let took = now.saturating_duration_since(since);
+        self.usual_time = Some(self.usual_time.map_or(took, |usual| (usual * 7 + took) / 8));
+        match how {
+            HandlerEnd::Report if !cancelled && self.phase != Phase::Leaving => {
+                task.state = State::Unreported;
+                self.unreported.push_back(Arc::clone(id));
+            }
+            HandlerEnd::Report | HandlerEnd::Cancelled => self.give_back(id, How::Dropped),
+            HandlerEnd::Broke => {
+                self.over(id, How::Dropped);
+                self.remove(id);
+            }
+        }
+    }
+
+    /// The engine's answer to a report.
+    pub(crate) fn reported(&mut self, id: &TaskId, now: Instant, reply: Reply) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        let State::Sending(ticket) = std::mem::replace(&mut task.state, State::Unreported) else { return };
+        let answered = match reply {
+            Reply::Done | Reply::Gone => Answered::Taken,
+            Reply::Busy | Reply::Down => Answered::Overloaded,
+            Reply::NotOurs | Reply::Refused => Answered::Other,
+        };
+        self.throttle.answered(ticket, now, answered);
+        self.count_reply(reply, now);
+        match reply {
+            Reply::Done | Reply::Gone => self.finish(id),
+            _ if self.phase == Phase::Leaving => self.give_back(id, How::Dropped),
+            Reply::Busy | Reply::Down => self.repeat_later(id, now),
+            // The lock is somebody else's, the report itself is wrong, or the engine is in trouble: whether it lets
+            // us extend the lock tells these apart.
+            Reply::NotOurs | Reply::Refused => {
+                self.set_state(id, State::Probing);
+                self.actions.push_back(Action::Probe(Arc::clone(id)));
+            }
+        }
+    }
+
+    /// The engine's answer to the question whether a lock is still ours.
+    pub(crate) fn probed(&mut self, id: &TaskId, requested_at: Instant, now: Instant, reply: Reply) {
+        let Some(task) = self.tasks.get(id) else { return };
+        if !matches!(task.state, State::Probing) {
+            return;
+        }
+        self.count_reply(reply, now);
+        match reply {
+            Reply::Gone => self.finish(id),
+            _ if self.phase == Phase::Leaving => self.give_back(id, How::Dropped),
+            Reply::NotOurs => {
+                self.over(id, How::Dropped);
+                self.remove(id);
+            }
+            Reply::Done => {
+                self.hold_from(id, requested_at);
+                self.actions.push_back(Action::Replace(Arc::clone(id)));
+            }
+            Reply::Refused | Reply::Busy | Reply::Down => self.repeat_later(id, now),
+        }
+    }
+
+    /// Whether another report has taken the place of the refused one; if not, that one is repeated.
+    pub(crate) fn replaced(&mut self, id: &TaskId, now: Instant, by_another: bool) {
+        if by_another {
+            self.set_state(id, State::Unreported);
+            self.unreported.push_front(Arc::clone(id));
+        } else {
+            self.repeat_later(id, now);
+        }
+    }
+
+    /// The engine's answer to an extension that was sent at `requested_at`.
+    pub(crate) fn extended(&mut self, id: &TaskId, requested_at: Instant, now: Instant, reply: Reply) {
+        self.count_reply(reply, now);
+        match reply {
+            Reply::Done => self.hold_from(id, requested_at),
+            Reply::Gone | Reply::NotOurs => self.lost(id),
+            // Tried again a third of a lock later; a lock that runs out meanwhile is lost.
+            Reply::Refused | Reply::Busy | Reply::Down => {}
+        }
+    }
+
+    /// The task's lock has been let go, or could not be.
+    pub(crate) fn freed(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        if task.fetched_again {
+            task.fetched_again = false;
+            self.actions.push_back(Action::Free(Arc::clone(id)));
+        } else {
+            self.remove(id);
+        }
+    }
+
+    /// No more tasks are taken; those that wait for a slot are given back, those that run have until then.
+    pub(crate) fn stop(&mut self, until: Instant) {
+        if self.phase != Phase::Working {
+            return;
+        }
+        self.phase = Phase::Draining { until };
+        for id in std::mem::take(&mut self.waiting) {
+            self.give_back(&id, How::Returned);
+        }
+    }
+
+    /// Decides what follows from all that was told.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Draining { until } if until <= now) {
+            self.give_up();
+        }
+        self.keep_locks(now);
+        while let Some(Reverse((at, _))) = self.later.peek()
+            && *at <= now
+            && let Some(Reverse((_, id))) = self.later.pop()
+        {
+            if self.tasks.get(&id).is_some_and(|task| matches!(task.state, State::Later)) {
+                self.set_state(&id, State::Unreported);
+                self.unreported.push_back(id);
+            }
+        }
+        self.run_waiting(now);
+        self.send_reports(now);
+        if self.phase == Phase::Working {
+            self.poll(now);
+        }
+    }
+
+    /// The next thing to do.
+    pub(crate) fn next_action(&mut self) -> Option<Action<T>> {
+        self.actions.pop_front()
+    }
+
+    /// When to settle again though nothing was told.
+    pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let working = self.phase == Phase::Working;
+        let first_waiting = self.waiting.front().and_then(|id| self.tasks.get(id));
+        [
+            self.look_at_locks,
+            self.later.peek().map(|Reverse((at, _))| *at),
+            first_waiting.and_then(|task| task.state.waiting_since()).map(|since| since + LONGEST_WAIT),
+            self.polling.probe_at().filter(|_| working),
+            self.reporting.probe_at(),
+            self.hungry_since.map(|since| since + LINGER).filter(|_| working),
+            self.polls.think_again_at(now).filter(|_| working),
+            match self.phase {
+                Phase::Draining { until } => Some(until),
+                Phase::Working | Phase::Leaving => None,
+            },
+        ]
+        .into_iter()
+        .flatten()
+        // What was due was dealt with, or waits for something to happen.
+        .filter(|at| *at > now)
+        .min()
+    }
+
+    /// What the pool keeps with a task.
+    pub(crate) fn kept(&mut self, id: &TaskId) -> Option<&mut T> {
+        self.tasks.get_mut(id)?.kept.as_mut()
+    }
+
+    /// Under which of the pool's worker ids a task is locked.
+    pub(crate) fn lane_of(&self, id: &TaskId) -> Option<usize> {
+        self.tasks.get(id).map(|task| task.lane)
+    }
+
+    /// The tasks that are locked here.
+    pub(crate) fn locked(&self) -> impl ExactSizeIterator<Item = &TaskId> {
+        self.tasks.keys()
+    }
+
+    /// Whether the engine has answered the last fetch.
+    pub(crate) fn engine_answers(&self) -> bool {
+        self.polling.is_closed()
+    }
+
+    /// Whether a pool that was stopped has nothing left to do.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase != Phase::Working && self.tasks.is_empty()
+    }
+
+    fn prefetch(&self) -> usize {
+        match self.usual_time {
+            Some(usual) if usual > SHORT => 0,
+            Some(_) | None => self.rules.prefetch,
+        }
+    }
+
+    fn keep_locks(&mut self, now: Instant) {
+        if self.look_at_locks.is_none_or(|at| at > now) {
+            return;
+        }
+        self.look_at_locks = None;
+        let mut lost = Vec::new();
+        for (id, task) in &mut self.tasks {
+            if task.locked_until <= now {
+                lost.push(Arc::clone(id));
+                continue;
+            }
+            if !task.state.wants_its_lock() {
+                continue;
+            }
+            if task.extend_at <= now && self.reporting.admits(now) {
+                self.reporting.sent();
+                // Due again, whether or not this extension succeeds.
+                task.extend_at = now + self.rules.lock_duration / 3;
+                self.actions.push_back(Action::Extend(Arc::clone(id)));
+            }
+            self.look_at_locks = earlier(self.look_at_locks, task.extend_at.min(task.locked_until));
+        }
+        for id in lost {
+            self.lost(&id);
+        }
+    }
+
+    fn run_waiting(&mut self, now: Instant) {
+        while let Some(id) = self.waiting.front().cloned() {
+            let Some(since) = self.tasks.get(&id).and_then(|task| task.state.waiting_since()) else {
+                self.waiting.pop_front();
+                continue;
+            };
+            if self.running < self.rules.capacity {
+                self.running += 1;
+                self.set_state(&id, State::Running { since: now, cancelled: false });
+                self.actions.push_back(Action::Run(Arc::clone(&id)));
+            } else if since + LONGEST_WAIT <= now {
+                // Another worker may have a slot for it. And handlers take at least that long, as it seems.
+                self.usual_time = self.usual_time.max(Some(LONGEST_WAIT));
+                self.give_back(&id, How::Returned);
+            } else {
+                return;
+            }
+            self.waiting.pop_front();
+        }
+    }
+
+    fn send_reports(&mut self, now: Instant) {
+        while self.reporting.admits(now)
+            && self.throttle.admits()
+            && let Some(id) = self.unreported.pop_front()
+        {
+            let Some(task) = self.tasks.get_mut(&id) else { continue };
+            if matches!(task.state, State::Unreported) {
+                task.state = State::Sending(self.throttle.sent(now));
+                self.reporting.sent();
+                self.actions.push_back(Action::Report(id));
+            }
+        }
+    }
+
+    fn poll(&mut self, now: Instant) {
+        let most = self.rules.capacity + self.prefetch();
+        let hungry =
+            self.running < self.rules.capacity && self.waiting.is_empty() && self.unreported.is_empty();
+        self.hungry_since = if hungry { self.hungry_since.or(Some(now)) } else { None };
+        let starving = self.hungry_since.is_some_and(|since| since + LINGER <= now);
+        let free = |machine: &Self| most.saturating_sub(machine.tasks.len() + machine.polls.expected());
+        if !self.polling.is_closed() {
+            if self.polling.admits(now)
+                && let Some(fetch) = self.polls.probe(free(self), now)
+            {
+                self.polling.sent();
+                self.actions.push_back(Action::Fetch(fetch));
+            }
+            return;
+        }
+        loop {
+            let free = free(self);
+            let worthwhile = free >= (most * 3 / 8).max(1) || starving;
+            let Some(fetch) = self.polls.next(Room { free, worthwhile }, now) else { return };
+            self.actions.push_back(Action::Fetch(fetch));
+        }
+    }
+
+    /// Everything that is not under way to the engine is given up.
+    fn give_up(&mut self) {
+        self.phase = Phase::Leaving;
+        self.unreported.clear();
+        self.later.clear();
+        let ids: Vec<TaskId> = self.tasks.keys().cloned().collect();
+        for id in ids {
+            let Some(task) = self.tasks.get_mut(&id) else { continue };
+            match &mut task.state {
+                State::Running { cancelled, .. } if !*cancelled => {
+                    *cancelled = true;
+                    self.actions.push_back(Action::Cancel(id));
+                }
+                State::Waiting { .. } | State::Unreported | State::Later => self.give_back(&id, How::Dropped),
+                State::Running { .. } | State::Sending(_) | State::Probing | State::Freeing => {}
+            }
+        }
+    }
+
+    /// The lock is another's, or nobody's.
+    fn lost(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        // So that it is not found lost again and again.
+        task.locked_until += self.rules.lock_duration;
+        self.look_at_locks = earlier(self.look_at_locks, task.locked_until);
+        match &mut task.state {
+            State::Running { cancelled, .. } if !*cancelled => {
+                *cancelled = true;
+                self.actions.push_back(Action::Cancel(Arc::clone(id)));
+            }
+            State::Waiting { .. } => self.give_back(id, How::Dropped),
+            // An engine takes a report of the last owner as long as nobody else has locked the task.
+            State::Running { .. }
+            | State::Unreported
+            | State::Sending(_)
+            | State::Probing
+            | State::Later
+            | State::Freeing => {}
+        }
+    }
+
+    /// The engine has taken the report, or nothing more is to be reported.
+    fn finish(&mut self, id: &TaskId) {
+        self.over(id, How::Reported);
+        let Some(task) = self.tasks.get(id) else { return };
+        if task.fetched_again {
+            // Brought again before its end was known here: locked for a run that nobody has begun.
+            self.free(id);
+        } else {
+            self.remove(id);
+        }
+    }
+
+    fn give_back(&mut self, id: &TaskId, how: How) {
+        self.over(id, how);
+        self.free(id);
+    }
+
+    fn free(&mut self, id: &TaskId) {
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.state = State::Freeing;
+            task.fetched_again = false;
+            self.actions.push_back(Action::Free(Arc::clone(id)));
+        }
+    }
+
+    fn over(&mut self, id: &TaskId, how: How) {
+        if let Some(kept) = self.tasks.get_mut(id).and_then(|task| task.kept.take()) {
+            self.actions.push_back(Action::Over(Arc::clone(id), kept, how));
+        }
+    }
+
+    fn remove(&mut self, id: &TaskId) {
+        if let Some(task) = self.tasks.remove(id)
+            && let Some(index) = task.subscription
+        {
+            self.polls.give_back(index);
+        }
+    }
+
+    fn repeat_later(&mut self, id: &TaskId, now: Instant) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        task.state = State::Later;
+        let delay = task.next_delay();
+        self.later.push(Reverse((now + delay, Arc::clone(id))));
+    }
+
+    fn count_reply(&mut self, reply: Reply, now: Instant) {
+        match reply {
+            Reply::Down => self.reporting.failed(now),
+            Reply::Done | Reply::Gone | Reply::NotOurs | Reply::Refused | Reply::Busy => self.reporting.answered(),
+        }
+    }
+
+    fn hold_from(&mut self, id: &TaskId, requested_at: Instant) {
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.locked_until = requested_at + self.rules.lock_duration;
+            task.extend_at = requested_at + self.rules.lock_duration / 3;
+            self.look_at_locks = earlier(self.look_at_locks, task.extend_at);
+        }
+    }
+
+    fn set_state(&mut self, id: &TaskId, state: State) {
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.state = state;
+        }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Instant) -> Option<Instant> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
