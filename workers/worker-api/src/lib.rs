@@ -36,6 +36,7 @@
 
 mod adapter;
 mod context;
+mod error_map;
 mod flexible;
 mod inbound;
 mod middleware;
@@ -50,6 +51,7 @@ mod value;
 pub use adapter::{Adapter, AdapterDescription, ErrorCode, TopicDescription};
 pub use async_trait::async_trait;
 pub use context::{Task, TaskContext};
+pub use error_map::{Becomes, ErrorMap, InvalidErrorMap};
 pub use flexible::{flexible, structured};
 pub use inbound::{Inbound, InboundContext};
 pub use middleware::{Middleware, Next};

@@ -132,6 +132,9 @@ pub struct Failure {
     pub details: Option<String>,
     /// Whether and when to try again.
     pub retry: Retry,
+    /// Names by which a model's [`ErrorMap`](crate::ErrorMap) can mean this failure, in `UPPER_SNAKE`, such as
+    /// `HTTP_503` and `HTTP_5XX`. None are needed: every failure can be meant as `failure`.
+    pub codes: Vec<String>,
 }
 
 /// Whether a failed task is tried again.
@@ -154,6 +157,7 @@ impl Failure {
             message: message.into(),
             details: None,
             retry: Retry::ByPolicy,
+            codes: Vec::new(),
         }
     }
 
@@ -164,6 +168,7 @@ impl Failure {
             message: message.into(),
             details: None,
             retry: Retry::Never,
+            codes: Vec::new(),
         }
     }
 
@@ -178,6 +183,13 @@ impl Failure {
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Adds a name by which a model's [`ErrorMap`](crate::ErrorMap) can mean this failure.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.codes.push(code.into());
         self
     }
 

@@ -60,7 +60,7 @@ impl Attempts {
     }
 
     fn delay(&self) -> Duration {
-        self.policy.delay_after(self.number()).unwrap_or_default()
+        self.policy.delay_after(self.number(), "").unwrap_or_default()
     }
 }
 
