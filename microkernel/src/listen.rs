@@ -94,6 +94,7 @@ pub(crate) fn login_name(login: &engine_client::Login) -> String {
         engine_client::Login::None => "nobody (engine.auth is not set)".to_owned(),
         engine_client::Login::Basic { username, .. } => format!("`{username}`"),
         engine_client::Login::Bearer(_) => "the bearer token".to_owned(),
+        engine_client::Login::OAuth2(login) => format!("the client `{}`", login.client_id),
     }
 }
 

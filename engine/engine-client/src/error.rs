@@ -1,23 +1,27 @@
 //! What can go wrong between the client and the engine.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use http::{Method, StatusCode};
 use serde::Deserialize;
 
 /// A call that did not give what it was made for.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// No answer: the engine cannot be reached, or the connection broke. Whether it has carried the call out is
-    /// unknown.
-    #[error("the engine at {url} cannot be reached: {cause}", cause = root_cause(.source))]
+    /// No answer: the engine cannot be reached, or the connection broke.
+    #[error("the engine at {url} cannot be reached: {cause}", cause = cause(&**.source))]
     Unreachable {
         /// The address that was called.
         url: String,
+        /// Whether there was a connection: whether the engine has carried the call out is unknown then. Where there
+        /// was none it has not.
+        was_sent: bool,
         /// What the connection said.
         #[source]
-        source: reqwest::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// No answer in time. Whether the engine has carried the call out is unknown.
     #[error("the engine at {url} did not answer within {after:?}")]
@@ -46,6 +50,20 @@ pub enum EngineError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// An answer that is longer than the caller wants to take.
+    #[error("{url} holds more than {limit} bytes, the most that is read of it")]
+    TooLarge {
+        /// The address that was called.
+        url: String,
+        /// How many bytes are read at most.
+        limit: u64,
+    },
+    /// No token to log in to the engine with.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// An id or a name that cannot stand in the path of a call, so that no engine can know it: empty, or made of dots.
+    #[error("`{0}` is no id or name that an engine could know")]
+    NotAnId(String),
     /// A value that the engine cannot keep.
     #[error(transparent)]
     Unrepresentable(#[from] crate::UnrepresentableValue),
@@ -57,6 +75,30 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+}
+
+/// Why there is no token to log in to the engine with.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("no token for the engine from {url}: {reason}; check {remedy}", remedy = self.remedy())]
+pub struct TokenError {
+    /// The token endpoint.
+    pub url: String,
+    /// What it says, or what is wrong with its answer.
+    pub reason: String,
+    /// Whether the endpoint refuses the client: its id, its secret or a scope.
+    pub is_refused: bool,
+    /// Whether there is no answer of the endpoint, or none but that it is in trouble itself.
+    pub is_unreachable: bool,
+}
+
+impl TokenError {
+    fn remedy(&self) -> &'static str {
+        match (self.is_refused, self.is_unreachable) {
+            (true, _) => "client_id, client_secret and scope of engine.auth.oauth2",
+            (_, true) => "that it runs, and engine.auth.oauth2.token_url",
+            _ => "engine.auth.oauth2.token_url",
+        }
+    }
 }
 
 /// What the engine holds against a model (`ParseException`, Camunda from 7.14).
@@ -153,6 +195,7 @@ impl EngineError {
         match self {
             Self::Refused(refusal) => Some(refusal.status),
             Self::ModelsRefused { .. } => Some(StatusCode::BAD_REQUEST),
+            Self::NotAnId(_) => Some(StatusCode::NOT_FOUND),
             _ => None,
         }
     }
@@ -171,6 +214,7 @@ impl EngineError {
     #[must_use]
     pub fn is_unauthorized(&self) -> bool {
         self.status() == Some(StatusCode::UNAUTHORIZED)
+            || matches!(self, Self::Token(error) if error.is_refused)
     }
 
     /// The login is right, and may not do this.
@@ -215,7 +259,19 @@ impl EngineError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. })
+            || matches!(self, Self::Token(error) if error.is_unreachable)
             || matches!(self.status(), Some(status) if is_gateway_trouble(status))
+    }
+
+    /// Whether the engine has carried the call out is unknown: it was sent, and no answer of the engine's own came
+    /// back. Only a call that may be repeated is to be repeated then.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Unreachable { was_sent, .. } => *was_sent,
+            Self::TimedOut { .. } | Self::Unexpected { .. } | Self::TooLarge { .. } => true,
+            _ => self.status().is_some_and(is_gateway_trouble),
+        }
     }
 
     /// The same call may well succeed later, without anybody doing anything.
@@ -257,10 +313,28 @@ fn explanation(message: &str) -> String {
     }
 }
 
-/// The innermost cause: `Connection refused` says more than `error sending request`.
-fn root_cause(error: &reqwest::Error) -> String {
-    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    chain.last().map(ToString::to_string).unwrap_or_default()
+/// The innermost cause: `Connection refused` says more than `error sending request`. With a remedy where it is a
+/// certificate.
+pub(crate) fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    loop {
+        // An I/O error shows what it wraps, but does not count it among its sources.
+        let wrapped = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let deeper = wrapped.map(|inner| inner as &(dyn Error + 'static));
+        match deeper.or_else(|| innermost.source()) {
+            Some(deeper) => innermost = deeper,
+            None => break,
+        }
+    }
+    match innermost.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            format!("{innermost}; where its authority is a private one, name that in engine.tls.ca_file")
+        }
+        Some(rustls::Error::AlertReceived(_)) => format!(
+            "{innermost}; where it asks for a client certificate, name one in engine.tls.certificate_file and key_file"
+        ),
+        _ => innermost.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! An engine in the same process, without a network between.
 
-use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use url::Url;
 
 /// An engine in this process that answers the REST API's calls, such as a fake one for tests.
@@ -19,51 +16,15 @@ pub trait InProcess: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = http::Response<Bytes>> + Send>>;
 }
 
-/// How calls get to the engine.
-#[derive(Clone)]
-pub(crate) enum Transport {
-    /// By HTTP.
-    Network,
-    /// By a function call.
-    InProcess(Arc<dyn InProcess>),
-}
-
-impl fmt::Debug for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Network => "Network",
-            Self::InProcess(_) => "InProcess",
-        })
-    }
-}
-
 /// The address that calls of an engine in this process are made out to.
 pub(crate) fn address() -> Url {
     #[allow(clippy::unwrap_used)] // a constant
     Url::parse("http://in-process/engine-rest").unwrap()
 }
 
-/// Builds requests; sends none.
-pub(crate) fn client() -> reqwest::Client {
-    // Fails where one is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
-    client.unwrap_or_default()
-}
-
-pub(crate) async fn answer(
-    engine: &dyn InProcess,
-    request: reqwest::RequestBuilder,
-) -> reqwest::Result<reqwest::Response> {
-    let request: http::Request<reqwest::Body> = request.build()?.try_into()?;
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    let answer = engine.call(http::Request::from_parts(parts, body)).await;
-    Ok(answer.into())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;

@@ -18,23 +18,33 @@
 //! # }
 //! ```
 
+mod call;
 mod client;
 mod date;
+mod download;
 mod environment;
 mod error;
 mod external_task;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod fetch;
 mod history;
 mod in_process;
 mod instance;
+pub mod limits;
 mod login;
 mod message;
 mod repository;
+mod settings;
+mod tls;
+mod token;
+mod transport;
 mod trouble;
 mod variable;
 
 pub use client::EngineClient;
-pub use error::{EngineError, ModelProblem, Refusal};
+pub use download::Download;
+pub use error::{EngineError, ModelProblem, Refusal, TokenError};
 pub use external_task::{BpmnErrorReport, Completion, ExternalTask, FailureReport};
 pub use fetch::{FetchRequest, FetchTopic, LockedTask};
 pub use history::{
@@ -42,8 +52,11 @@ pub use history::{
 };
 pub use in_process::InProcess;
 pub use instance::{InstanceQuery, ProcessInstance, TokenMove};
-pub use login::Login;
+pub use limits::UnrepresentableValue;
+pub use login::{Login, OAuth2};
 pub use message::{CorrelationHit, MessageCorrelation};
 pub use repository::{Deployed, Deployment, DeploymentRequest, ProcessDefinition, Resource};
+pub use settings::ClientSettings;
+pub use tls::Tls;
 pub use trouble::{EventSubscription, Incident, Job};
-pub use variable::{TypedValue, UnrepresentableValue, Variable, Variables, encode};
+pub use variable::{Encoded, TypedValue, Variable, Variables, encode};

@@ -110,8 +110,9 @@ impl EngineClient {
             form = form.part(resource.name.clone(), part);
         }
         self.post(&["deployment", "create"])
-            .multipart(form)
             .timeout(DEPLOY_TIMEOUT)
+            .form(form)
+            .await
             .read()
             .await
     }
