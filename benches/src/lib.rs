@@ -4,6 +4,7 @@
 
 mod load;
 mod machine;
+mod rest;
 mod setup;
 mod spread;
 mod started;
@@ -14,7 +15,8 @@ pub mod bare;
 
 pub use load::run_order_checks;
 pub use machine::Machine;
-pub use setup::{Setup, interrupted};
+pub use rest::Rest;
+pub use setup::{Setup, interrupted, workspace};
 pub use spread::Spread;
 pub use started::Started;
 pub use system::{Boot, System};

@@ -116,8 +116,10 @@ impl Setup {
 const JAR: &str = "engine/engine-server/target/procos-engine.jar";
 
 /// The checkout that this was built from.
-pub(crate) fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
 }
 
 /// Two ports that nobody listens on now.

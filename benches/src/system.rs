@@ -57,16 +57,17 @@ struct Line {
 }
 
 impl System {
-    /// Starts it in `folder`, with its data directory there.
+    /// Starts it in `folder`, with its data directory there and these flags besides.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn start(setup: &Setup, folder: &Path) -> anyhow::Result<Self> {
+    pub fn start(setup: &Setup, folder: &Path, flags: &[&str]) -> anyhow::Result<Self> {
         let data = folder.join("data");
         let mut command = setup.command(&setup.procos, folder);
         command
             .args(["up", "--json", "--data-dir"])
             .arg(&data)
+            .args(flags)
             .env("PROCOS_ENGINE_JAR", &setup.jar)
             .env("PROCOS_ENGINE__URL", setup.engine_url()?.as_str())
             .env("PROCOS_HTTP__LISTEN", format!("127.0.0.1:{}", setup.http_port));
@@ -141,6 +142,12 @@ impl System {
         let note = self.data.join("engine.pid");
         let text = std::fs::read_to_string(&note).with_context(|| note.display().to_string())?;
         text.trim().parse().with_context(|| note.display().to_string())
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// A client of its engine with the kernel's login.

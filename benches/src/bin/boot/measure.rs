@@ -84,7 +84,7 @@ async fn up(
     instances: Option<u32>,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Boot, Call, (Usage, Usage))> {
-    let mut system = System::start(setup, folder)?;
+    let mut system = System::start(setup, folder, &[])?;
     let measured = tokio::select! {
         measured = measure(&mut system, setup, instances) => measured,
         () = stop.cancelled() => Err(anyhow!("interrupted")),
