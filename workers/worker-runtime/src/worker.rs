@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use worker_api::{Adapter, RetryPolicy, Route, Router};
 
 use crate::handler::HandlerAdapter;
-use crate::{DrainReport, Handler, Observer, PoolSettings, StartError, WorkerPool};
+use crate::{DrainReport, Handler, Observer, PoolSettings, StartError, Subscription, WorkerPool};
 
 /// How long handlers may go on after the stop was asked for: shorter than the 30 s that container platforms give.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -31,7 +31,7 @@ pub struct Worker {
 pub struct WorkerBuilder {
     engine: EngineClient,
     name: String,
-    routes: Vec<(String, Route)>,
+    routes: Vec<(Subscription, Route)>,
     idle_adapter: Option<String>,
     settings: Vec<Box<dyn FnOnce(&mut PoolSettings) + Send>>,
     observer: Arc<dyn Observer>,
@@ -42,7 +42,7 @@ pub struct WorkerBuilder {
 /// A topic with its handler, and what differs from the worker's other topics.
 #[must_use = "give it to `WorkerBuilder::serve`"]
 pub struct Topic {
-    name: String,
+    subscription: Subscription,
     route: Route,
 }
 
@@ -167,7 +167,7 @@ impl WorkerBuilder {
 
     /// Serves a topic that has settings of its own.
     pub fn serve(mut self, topic: Topic) -> Self {
-        self.routes.push((topic.name, topic.route));
+        self.routes.push((topic.subscription, topic.route));
         self
     }
 
@@ -184,7 +184,7 @@ impl WorkerBuilder {
                 Arc::clone(&adapter),
                 topic.topic.clone(),
             );
-            self.routes.push((topic.topic, route));
+            self.routes.push((Subscription::new(topic.topic), route));
         }
         self
     }
@@ -195,7 +195,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How many tasks run at once, of all topics together: 64 unless said. No more are locked.
+    /// How many tasks run at once, of all topics together: 64 unless said.
     pub fn capacity(self, tasks: usize) -> Self {
         self.settings(move |settings| settings.capacity = tasks)
     }
@@ -253,9 +253,9 @@ impl WorkerBuilder {
         if let Some(adapter) = self.idle_adapter {
             return Err(WorkerError::IdleAdapter { adapter });
         }
-        let routes = Routes::new(self.routes)?;
+        let (subscriptions, routes) = Routes::of(self.routes)?;
         let topics = routes.topics();
-        let mut settings = PoolSettings::new(self.name, &topics);
+        let mut settings = PoolSettings::new(self.name, subscriptions);
         for change in self.settings {
             change(&mut settings);
         }
@@ -290,7 +290,23 @@ impl Topic {
         let name = name.into();
         let adapter = Arc::new(HandlerAdapter::new(&name, handler));
         let route = route(name.clone(), adapter, name.clone());
-        Self { name, route }
+        Self {
+            subscription: Subscription::new(name),
+            route,
+        }
+    }
+
+    /// How many of its tasks run at once, of the worker's capacity.
+    pub fn limit(mut self, tasks: usize) -> Self {
+        self.subscription.limit = Some(tasks);
+        self
+    }
+
+    /// Changes what the engine is asked for: which tasks, by process, tenant or business key, and which variables
+    /// come along.
+    pub fn subscription(mut self, change: impl FnOnce(&mut Subscription)) -> Self {
+        change(&mut self.subscription);
+        self
     }
 
     /// How long an attempt may take where the model does not say so.
@@ -326,12 +342,14 @@ fn route(adapter_name: String, adapter: Arc<dyn Adapter>, operation: String) -> 
 struct Routes(BTreeMap<String, Route>);
 
 impl Routes {
-    fn new(routes: Vec<(String, Route)>) -> Result<Self, WorkerError> {
+    fn of(routes: Vec<(Subscription, Route)>) -> Result<(Vec<Subscription>, Self), WorkerError> {
         if routes.is_empty() {
             return Err(WorkerError::NoTopics);
         }
+        let mut subscriptions = Vec::new();
         let mut by_topic = BTreeMap::<String, Route>::new();
-        for (topic, route) in routes {
+        for (subscription, route) in routes {
+            let topic = subscription.topic.clone();
             if let Some(first) = by_topic.get(&topic) {
                 return Err(WorkerError::TopicTwice {
                     first: first.adapter_name.clone(),
@@ -339,9 +357,10 @@ impl Routes {
                     topic,
                 });
             }
+            subscriptions.push(subscription);
             by_topic.insert(topic, route);
         }
-        Ok(Self(by_topic))
+        Ok((subscriptions, Self(by_topic)))
     }
 }
 
@@ -435,7 +454,9 @@ mod tests {
         let topic = Topic::new("a", nothing)
             .timeout(Duration::from_secs(5))
             .retry(RetryPolicy::cycle(2, Duration::ZERO))
-            .with("unit", "EUR");
+            .with("unit", "EUR")
+            .limit(4);
+        assert_eq!(topic.subscription.limit, Some(4));
         let route = topic.route;
         assert_eq!(route.timeout, Some(Duration::from_secs(5)));
         assert_eq!(route.retry, Some(RetryPolicy::cycle(2, Duration::ZERO)));
