@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 
 use base64::Engine;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-use crate::date;
+use crate::limits::UnrepresentableValue;
+use crate::{date, limits};
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, Variable>;
-
-/// The longest text that the engine keeps as a String, in characters: a longer one is a database error.
-const LONGEST_STRING: usize = 4000;
 
 /// A process variable's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +27,9 @@ pub enum Variable {
     Integer(i64),
     /// Double. Only finite numbers can be sent.
     Double(f64),
-    /// String. Text of more than 4000 characters is sent as Json, since the engine cannot keep it as a String.
+    /// String. Text that the engine cannot keep as a String travels as Json, and is a String again when it comes back.
     String(String),
-    /// Date, in milliseconds.
+    /// Date, in milliseconds; from the year 1 on.
     Date(Timestamp),
     /// Json, and an Object that is serialised as JSON.
     Json(Json),
@@ -66,83 +65,107 @@ pub struct TypedValue {
     pub value_info: Option<Map<String, Json>>,
 }
 
-/// A value that the engine cannot keep.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the variable `{name}` is {what}, which the engine cannot keep; give it as text")]
-pub struct UnrepresentableValue {
-    /// The variable's name.
-    pub name: String,
-    /// What it is.
-    pub what: String,
-}
+/// Variables in the form in which the REST API takes them. What they hold is written where it is serialised to,
+/// without copies in between.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoded<'a>(&'a Variables);
 
 /// The variables as the REST API takes them. Structured values always go as `Json`: untyped ones would become
-/// Java-serialised objects.
+/// Java-serialised objects. Text that the engine cannot keep as a String goes as `Json`, too: more than 4000
+/// characters, or with the zero character in it.
 ///
 /// # Errors
-/// Where a number is not finite.
-pub fn encode(variables: &Variables) -> Result<BTreeMap<String, TypedValue>, UnrepresentableValue> {
-    variables
-        .iter()
-        .map(|(name, variable)| Ok((name.clone(), variable.encode(name)?)))
-        .collect()
+/// Where the engine cannot keep a value: see [`limits`].
+pub fn encode(variables: &Variables) -> Result<Encoded<'_>, UnrepresentableValue> {
+    limits::check(variables)?;
+    Ok(Encoded(variables))
 }
 
-impl Variable {
-    fn encode(&self, name: &str) -> Result<TypedValue, UnrepresentableValue> {
-        let typed = |kind: &str, value: Json| TypedValue {
-            value,
-            kind: Some(kind.to_owned()),
-            value_info: None,
-        };
-        Ok(match self {
-            Self::Null => typed("Null", Json::Null),
-            Self::Boolean(value) => typed("Boolean", json!(value)),
-            Self::Integer(value) if i32::try_from(*value).is_ok() => typed("Integer", json!(value)),
-            Self::Integer(value) => typed("Long", json!(value)),
-            Self::Double(value) if value.is_finite() => typed("Double", json!(value)),
-            Self::Double(value) => {
-                return Err(UnrepresentableValue {
-                    name: name.to_owned(),
-                    what: format!("the number {value}"),
-                });
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, variable)| (name, Wire(variable))))
+    }
+}
+
+/// A value as the REST API takes it.
+struct Wire<'a>(&'a Variable);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Typed<'a, T: Serialize> {
+    value: T,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_info: Option<FileInfo<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FileInfo<'a> {
+    filename: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mime_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'a str>,
+}
+
+/// Written as base64 text.
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &BASE64))
+    }
+}
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fn typed<T: Serialize, S: Serializer>(
+            kind: &'static str,
+            value: T,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            let value_info = None;
+            Typed {
+                value,
+                kind,
+                value_info,
             }
-            Self::String(text) if is_longer_than(text, LONGEST_STRING) => {
-                typed("Json", Json::String(Json::from(text.as_str()).to_string()))
-            }
-            Self::String(text) => typed("String", json!(text)),
-            Self::Date(value) => typed("Date", json!(date::format(*value))),
-            Self::Json(value) => typed("Json", Json::String(value.to_string())),
-            Self::Bytes(value) => typed("Bytes", json!(BASE64.encode(value))),
-            Self::File {
-                name: file_name,
+            .serialize(serializer)
+        }
+        match self.0 {
+            Variable::Null => typed("Null", (), serializer),
+            Variable::Boolean(value) => typed("Boolean", value, serializer),
+            Variable::Integer(value) if i32::try_from(*value).is_ok() => typed("Integer", value, serializer),
+            Variable::Integer(value) => typed("Long", value, serializer),
+            Variable::Double(value) => typed("Double", value, serializer),
+            Variable::String(text) if limits::fits_string(text) => typed("String", text, serializer),
+            Variable::String(text) => typed("Json", Json::from(text.as_str()).to_string(), serializer),
+            Variable::Date(value) => typed("Date", date::format(*value), serializer),
+            Variable::Json(value) => typed("Json", value.to_string(), serializer),
+            Variable::Bytes(value) => typed("Bytes", Base64(value), serializer),
+            Variable::File {
+                name,
                 media_type,
                 encoding,
                 content,
             } => {
-                let mut info = Map::from_iter([("filename".to_owned(), json!(file_name))]);
-                info.extend(
-                    media_type
-                        .as_ref()
-                        .map(|media_type| ("mimeType".to_owned(), json!(media_type))),
-                );
-                info.extend(
-                    encoding
-                        .as_ref()
-                        .map(|encoding| ("encoding".to_owned(), json!(encoding))),
-                );
-                let content = content.as_deref().unwrap_or_default();
-                let mut file = typed("File", json!(BASE64.encode(content)));
-                file.value_info = Some(info);
-                file
+                let info = FileInfo {
+                    filename: name,
+                    mime_type: media_type.as_deref(),
+                    encoding: encoding.as_deref(),
+                };
+                let file = Typed {
+                    value: Base64(content.as_deref().unwrap_or_default()),
+                    kind: "File",
+                    value_info: Some(info),
+                };
+                file.serialize(serializer)
             }
-            Self::Opaque(value) => value.clone(),
-        })
+            Variable::Opaque(value) => value.serialize(serializer),
+        }
     }
-}
-
-fn is_longer_than(text: &str, characters: usize) -> bool {
-    text.len() > characters && text.chars().count() > characters
 }
 
 /// Reads any answer: what does not fit its type's form is kept as it is, so that nothing is lost.
@@ -160,13 +183,21 @@ impl From<TypedValue> for Variable {
             ("Bytes", Json::String(value)) => {
                 BASE64.decode(value).ok().map(|bytes| Self::Bytes(bytes.into()))
             }
-            ("Json", Json::String(value)) => serde_json::from_str(value).ok().map(Self::Json),
+            ("Json", Json::String(value)) => serde_json::from_str(value).ok().map(json_value),
             ("Object", Json::String(value)) if is_json_object(&typed) => {
                 serde_json::from_str(value).ok().map(Self::Json)
             }
             _ => None,
         };
         read.unwrap_or(Self::Opaque(typed))
+    }
+}
+
+/// Text that is Json only because the engine cannot keep it as a String is text again.
+fn json_value(value: Json) -> Variable {
+    match value {
+        Json::String(text) if !limits::fits_string(&text) => Variable::String(text),
+        value => Variable::Json(value),
     }
 }
 
@@ -237,11 +268,15 @@ impl From<Json> for Variable {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn there_and_back(variable: &Variable) -> Variable {
-        let typed = variable.encode("x").unwrap();
-        serde_json::from_str(&serde_json::to_string(&typed).unwrap()).unwrap()
+        let variables = Variables::from([("x".to_owned(), variable.clone())]);
+        let sent = serde_json::to_string(&encode(&variables).unwrap()).unwrap();
+        let mut read: Variables = serde_json::from_str(&sent).unwrap();
+        read.remove("x").unwrap()
     }
 
     #[test]
@@ -269,24 +304,76 @@ mod tests {
     }
 
     #[test]
-    fn long_text_travels_as_json_and_keeps_every_character() {
-        let text = "ä".repeat(4001);
-        assert_eq!(
-            there_and_back(&Variable::String(text.clone())),
-            Variable::Json(json!(text))
-        );
-        let just_fits = Variable::String("ä".repeat(4000));
-        assert_eq!(there_and_back(&just_fits), just_fits);
+    fn text_that_no_string_can_hold_travels_as_json_and_is_text_again() {
+        let sent = |text: &str| {
+            let variables = Variables::from([("x".to_owned(), Variable::String(text.to_owned()))]);
+            serde_json::to_value(encode(&variables).unwrap()).unwrap()["x"]["type"].clone()
+        };
+        for (text, kind) in [
+            ("ä".repeat(4000), "String"),
+            ("ä".repeat(4001), "Json"),
+            ("\u{1F600}".repeat(2001), "Json"),
+            ("a\0b".to_owned(), "Json"),
+        ] {
+            assert_eq!(sent(&text), kind);
+            assert_eq!(
+                there_and_back(&Variable::String(text.clone())),
+                Variable::String(text)
+            );
+        }
     }
 
-    #[test]
-    fn numbers_that_are_none_are_refused_by_name() {
-        let error = encode(&Variables::from([(
-            "rate".to_owned(),
-            Variable::Double(f64::NAN),
-        )]))
-        .unwrap_err();
-        assert!(error.to_string().contains("`rate`"), "{error}");
+    proptest! {
+        #[test]
+        fn every_value_comes_back_as_it_went(variable in variables()) {
+            prop_assert_eq!(there_and_back(&variable), variable);
+        }
+    }
+
+    fn json_values() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            any::<String>().prop_map(Json::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+                proptest::collection::vec((any::<String>(), inner), 0..4).prop_map(Json::from_iter),
+            ]
+        })
+    }
+
+    fn variables() -> impl Strategy<Value = Variable> {
+        let bytes = || proptest::collection::vec(any::<u8>(), 0..64).prop_map(Bytes::from);
+        let milliseconds = -62_135_596_800_000..253_402_207_200_000_i64;
+        prop_oneof![
+            Just(Variable::Null),
+            any::<bool>().prop_map(Variable::Boolean),
+            any::<i64>().prop_map(Variable::Integer),
+            any::<f64>()
+                .prop_filter("finite", |it| it.is_finite())
+                .prop_map(Variable::Double),
+            "(?s).{0,40}".prop_map(Variable::String),
+            milliseconds.prop_map(|at| Variable::Date(Timestamp::from_millisecond(at).unwrap())),
+            json_values().prop_map(Variable::Json),
+            bytes().prop_map(Variable::Bytes),
+            (
+                "[^\0]{0,20}",
+                proptest::option::of("[a-z]{1,8}/[a-z]{1,8}"),
+                proptest::option::of("[A-Z0-9-]{1,8}"),
+                bytes()
+            )
+                .prop_map(|(name, media_type, encoding, content)| Variable::File {
+                    name,
+                    media_type,
+                    encoding,
+                    content: Some(content),
+                }),
+        ]
     }
 
     #[test]
