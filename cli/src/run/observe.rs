@@ -16,7 +16,7 @@ impl PoolObserver {
         let pools = plans
             .iter()
             .map(|plan| {
-                let metrics = metrics.worker(&plan.name, &plan.topics);
+                let metrics = metrics.worker(&plan.name, &plan.topic_names());
                 metrics.started();
                 (plan.name.clone(), metrics)
             })
@@ -43,7 +43,7 @@ impl Observer for PoolObserver {
                 metrics.task_finished(&task.topic, outcome, elapsed);
             }
             Event::EngineLost => metrics.fetch_failed(),
-            Event::Fetched { .. } | Event::EngineBack => {}
+            Event::Fetched { .. } | Event::Returned | Event::EngineBack => {}
         }
     }
 }

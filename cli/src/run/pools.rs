@@ -145,6 +145,7 @@ impl Pools {
             .fold(DrainReport::default(), |sum, report| DrainReport {
                 finished: sum.finished + report.finished,
                 given_up: sum.given_up + report.given_up,
+                returned: sum.returned + report.returned,
             })
     }
 

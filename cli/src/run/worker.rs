@@ -54,7 +54,7 @@ pub(crate) async fn worker(
         tracing::info!(
             pool = plan.name,
             slots = plan.capacity,
-            topics = plan.topics.join(","),
+            topics = plan.topic_names().join(","),
             "pool starts"
         );
     }

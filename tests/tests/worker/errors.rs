@@ -147,12 +147,11 @@ async fn fetch_one(bench: &Bench) -> String {
     let request = engine_client::FetchRequest {
         worker_id: "by-hand".into(),
         max_tasks: 1,
-        use_priority: false,
-        long_poll: Duration::ZERO,
         topics: vec![engine_client::FetchTopic::new(
             &bench.key,
             Duration::from_secs(60),
         )],
+        ..engine_client::FetchRequest::default()
     };
     bench.engine.fetch_and_lock(&request).await.unwrap().remove(0).id
 }

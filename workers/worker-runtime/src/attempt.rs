@@ -1,76 +1,110 @@
 //! One attempt at a task: from its inputs to the adapter's outcome.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use engine_client::LockedTask;
-use futures::FutureExt;
+use engine_client::{EngineError, LockedTask};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use worker_api::{Failure, Outcome, Route, Task, TaskContext, parse_duration};
 
-use crate::event::Event;
+use crate::event::{Ended, Event};
 use crate::pool::Shared;
-use crate::report::Reported;
+use crate::prepare::prepare;
+use crate::report::{self, Report};
 use crate::verdict::{self, Attempts};
-use crate::{convert, journal, report};
+use crate::{chain, clock, convert};
 
-/// Runs a task and reports its outcome. `cancelled` says that the lock is lost or the pool gives up: nothing is
-/// reported then.
-///
-/// Gives whether the engine may have offered the task again before this was over.
-pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: CancellationToken) -> bool {
+/// How an attempt has ended.
+pub(crate) struct End {
+    pub(crate) task: Task,
+    /// What the engine is to be told; nothing where the attempt was cancelled.
+    pub(crate) report: Option<Report>,
+    /// From its start to the adapter's outcome.
+    pub(crate) elapsed: Duration,
+    pub(crate) span: Span,
+    attempts: Attempts,
+    /// Why the engine did not take the report, as far as it is known.
+    refusal: Option<Failure>,
+}
+
+/// Runs a task's handler and prepares the report of its outcome. `cancelled` says that the lock is lost or the pool
+/// gives up.
+pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: CancellationToken) -> End {
     let (plan, mistake) = match Plan::of(shared, &locked) {
         Ok(plan) => (plan, None),
         Err(failure) => (Plan::by_default(shared, &locked), Some(failure)),
     };
     let task = task(&mut locked, plan.attempts.number());
-    let span = tracing::info_span!(
-        "external_task",
-        topic = task.topic,
-        task = task.id,
-        instance = task.process_instance_id,
-        activity = task.activity_id,
-    );
-    async {
-        shared.observe(Event::Started { task: &task });
-        let started = Instant::now();
+    let span = chain::span(&task);
+    let started = clock::now();
+    let watch = Watch { shared, task: &task, told: false };
+    shared.observe(Event::Started { task: &task });
+    let attempt = async {
         let outcome = match mistake {
             Some(failure) => Some(Err(failure.into())),
             None => outcome(shared, &mut locked, &task, &plan, &cancelled).await,
         };
-        let elapsed = started.elapsed();
-        let reported = match outcome {
-            None => {
-                // The lock may be ours still, where the pool stops, or again, where it was taken anew meanwhile.
-                free(shared, &task.id).await;
-                Reported::DROPPED
-            }
+        let elapsed = clock::now() - started;
+        let report = match outcome {
+            None => None,
             Some(outcome) => {
                 let verdict = verdict::judge(outcome, &plan.attempts);
-                report::report(shared, &locked, verdict, &plan.attempts).await
+                let prepared = prepare(shared, &locked, verdict, &plan.attempts);
+                cancelled.run_until_cancelled(prepared).await
             }
         };
-        let ended = reported.ended;
-        tracing::debug!(?ended, ?elapsed, attempt = task.attempt, "task");
-        shared.observe(Event::Finished {
-            task: &task,
-            ended,
-            elapsed,
-        });
-        reported.offered_at_once
-    }
-    .instrument(span)
-    .await
+        (elapsed, report)
+    };
+    let (elapsed, report) = attempt.instrument(span.clone()).await;
+    watch.ended();
+    let attempts = plan.attempts;
+    End { task, report, elapsed, span, attempts, refusal: None }
 }
 
-/// Frees a task that is not to be run here, where it is locked by this worker.
-pub(crate) async fn free(shared: &Shared, task_id: &str) {
-    match journal::free(&shared.engine, &shared.worker_id, task_id).await {
-        Ok(true) => shared.nudger.after(Duration::ZERO),
-        Ok(false) => {}
-        Err(error) => tracing::debug!(task = task_id, %error, "could not free a task; its lock will run out"),
+impl End {
+    /// The engine did not take the report.
+    pub(crate) fn refused(&mut self, error: &EngineError) {
+        let Some(report) = &self.report else { return };
+        tracing::debug!(parent: &self.span, %error, "the engine did not take the report");
+        self.refusal = Some(report::refused(report, error));
+    }
+
+    /// Puts the report of a failure in the place of the refused report. Says whether there was one.
+    pub(crate) fn replace(&mut self) -> bool {
+        let (Some(report), Some(why)) = (&self.report, self.refusal.take()) else { return false };
+        let details = why.details.as_deref().unwrap_or_default();
+        tracing::warn!(parent: &self.span, %why, details, "the engine refuses the report on a task");
+        if let Report::Fail(lost) = report {
+            let (message, details) = (&lost.message, &lost.details);
+            tracing::warn!(parent: &self.span, message, details, "the failure that could not be reported");
+        }
+        let instead = report.instead(self.attempts.fail(&why));
+        let is_new = instead.is_some();
+        self.report = instead.or(self.report.take());
+        is_new
+    }
+}
+
+/// Tells the observer of the end of an attempt that breaks off by a panic.
+struct Watch<'a> {
+    shared: &'a Shared,
+    task: &'a Task,
+    told: bool,
+}
+
+impl Watch<'_> {
+    fn ended(mut self) {
+        self.told = true;
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            let (task, ended) = (self.task, Ended::Dropped);
+            self.shared.observe(Event::Finished { task, ended, elapsed: Duration::ZERO });
+        }
     }
 }
 
@@ -86,7 +120,7 @@ impl<'a> Plan<'a> {
         Self {
             route: None,
             timeout: shared.settings.default_timeout,
-            attempts: Attempts::new(shared.settings.retry.clone(), task.retries),
+            attempts: Attempts::new(shared.settings.retry.clone(), task),
         }
     }
 
@@ -111,7 +145,13 @@ impl<'a> Plan<'a> {
             None => route.retry.clone(),
         };
         if let Some(retry) = retry {
-            plan.attempts = Attempts::new(retry, task.retries);
+            plan.attempts = Attempts::new(retry, task);
+        }
+        plan.attempts = plan.attempts.by(&route.adapter_name);
+        if let Some(text) = task.extension_properties.get("errorMap") {
+            let errors = text.parse();
+            let errors = errors.map_err(|error| wrong_property(task, "errorMap", &error))?;
+            plan.attempts = plan.attempts.mapping(errors);
         }
         let timeout = match task.extension_properties.get("timeout") {
             Some(text) => Some(parse_duration(text).ok_or_else(|| {
@@ -142,48 +182,24 @@ async fn outcome(
     cancelled: &CancellationToken,
 ) -> Option<Outcome> {
     let route = plan.route?;
-    let deadline = Instant::now() + plan.timeout;
     let work = async {
         let variables = convert::inputs(&shared.engine, locked)
             .await
             .map_err(|error| Failure::retryable(format!("the task's files cannot be read: {error}")))?;
-        let mut context = TaskContext::new(task.clone(), plan.timeout).with_variables(variables);
+        let mut context = TaskContext::new(task.clone(), plan.timeout)
+            .with_variables(variables)
+            .with_processes(Arc::clone(&shared.settings.processes));
         context.adapter.clone_from(&route.adapter_name);
         context.operation.clone_from(&route.operation);
         context.settings.clone_from(&route.with);
         context.properties.clone_from(&locked.extension_properties);
-        context.deadline = deadline;
+        context.start_clock(clock::now());
         context.cancelled = cancelled.child_token();
         // Cancels what the adapter has spawned when this future ends in whatever way.
         let _cancel_at_the_end = context.cancelled.clone().drop_guard();
-        route.adapter.execute(context).await
+        shared.settings.chain.run(context, route.adapter.as_ref()).await
     };
-    let guarded = AssertUnwindSafe(work).catch_unwind();
-    let outcome = cancelled
-        .run_until_cancelled(tokio::time::timeout_at(deadline.into(), guarded))
-        .await?;
-    Some(match outcome {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(panicked(&route.adapter_name, panic.as_ref()).into()),
-        Err(_) => Err(timed_out(plan.timeout, &task.topic).into()),
-    })
-}
-
-fn panicked(adapter: &str, panic: &(dyn Any + Send)) -> Failure {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    Failure::retryable(format!(
-        "the adapter `{adapter}` broke: {text}; this is a fault in the adapter"
-    ))
-}
-
-fn timed_out(timeout: Duration, topic: &str) -> Failure {
-    Failure::retryable(format!(
-        "no outcome within {timeout:?}; where that is too short, set the extension property `timeout` on the task \
-         or `routes.{topic}.timeout`"
-    ))
+    cancelled.run_until_cancelled(work).await
 }
 
 /// What the adapter is told of the task. Takes what only it needs.

@@ -37,6 +37,9 @@ pub enum Event<'a> {
         /// From its start to the adapter's outcome: without the report.
         elapsed: Duration,
     },
+    /// A task was unlocked without having been run here: there was no room for it, by its topic's limit or because the
+    /// slots did not become free soon enough.
+    Returned,
     /// The engine did not answer a fetch. Told once for a row of failed fetches.
     EngineLost,
     /// The engine answers again.

@@ -9,7 +9,17 @@ use std::time::Duration;
 
 use engine_client::{EngineClient, EngineError};
 
+use crate::protocol::LANES;
+
 const SUFFIX: &str = "worker";
+
+/// The id under which a pool's polls of a lane lock tasks; the first is the pool's own.
+pub(crate) fn worker_id(pool: &str, lane: usize) -> String {
+    match lane {
+        0 => pool.to_owned(),
+        _ => format!("{pool}.{}", lane + 1),
+    }
+}
 
 /// This pool's entry. Dropping it without [`Entry::remove`] leaves the file for the next start to find.
 #[derive(Debug)]
@@ -92,25 +102,28 @@ impl Dead {
             if pass > 0 {
                 tokio::time::sleep(long_poll + Duration::from_secs(1)).await;
             }
-            for delay in crate::backoff::delays() {
-                match free_all(engine, &self.worker_id, |_| true).await {
-                    Ok(0) => break,
-                    Ok(count) => {
-                        tracing::info!(
-                            worker = self.worker_id,
-                            count,
-                            "freed the tasks of a worker that is gone"
-                        );
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::debug!(worker = self.worker_id, %error, "could not look for orphaned tasks yet");
-                        tokio::time::sleep(delay).await;
-                    }
-                }
+            for lane in 0..LANES {
+                self.clean_up_lane(engine, lane).await;
             }
         }
         self.entry.remove();
+    }
+
+    async fn clean_up_lane(&self, engine: &EngineClient, lane: usize) {
+        let worker = worker_id(&self.worker_id, lane);
+        for delay in crate::backoff::delays() {
+            match free_all(engine, &worker, |_| true).await {
+                Ok(0) => return,
+                Ok(count) => {
+                    tracing::info!(worker, count, "freed the tasks of a worker that is gone");
+                    return;
+                }
+                Err(error) => {
+                    tracing::debug!(worker, %error, "could not look for orphaned tasks yet");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
     }
 }
 

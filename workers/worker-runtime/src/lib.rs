@@ -5,25 +5,35 @@
 //! the engine has taken or refused it.
 //!
 //! What holds, and where it is decided:
-//! - No more tasks are locked than there are free slots (`pool`).
-//! - A task runs at most once at a time here, and its handler is cancelled when its lock is lost (`ledger`).
+//! - No more tasks are locked than there are slots and a stated number ahead of them; limits of topics hold, and a topic
+//!   with a long queue starves no other (`protocol`).
+//! - A task runs at most once at a time here, and its handler is cancelled when its lock is lost (`protocol`).
 //! - A business error is thrown only where the process catches it, else it is an incident (`definitions`).
 //! - Retries and their delays follow the task's policy (`verdict`).
-//! - A report is repeated until the engine has taken or refused it (`report`).
+//! - A report is repeated until the engine has taken or refused it, as many at once as the engine takes best
+//!   (`protocol`, `throttle`).
 //! - What a killed worker had locked is found and unlocked by the next one (`journal`).
 
 mod attempt;
 mod backoff;
+mod clock;
+mod chain;
 mod convert;
 mod definitions;
+mod details;
+mod drive;
 mod event;
 mod handler;
+mod inbound;
 mod journal;
-mod ledger;
 mod nudge;
 mod pool;
+mod port;
+mod prepare;
+mod protocol;
 mod report;
 mod settings;
+mod throttle;
 mod verdict;
 mod worker;
 
@@ -34,8 +44,11 @@ pub use worker_api::{
     Task, TaskContext, TaskError, TopicDescription, Value, Variables, async_trait, flexible, structured,
 };
 
+pub use chain::{Chain, ChainBuilder, Concurrency};
 pub use event::{Ended, Event, Observer};
 pub use handler::{Handler, HandlerError, HandlerResult};
+pub use inbound::{InboundHealth, InboundState, Inbounds};
 pub use pool::{DrainReport, StartError, WorkerPool};
-pub use settings::PoolSettings;
+pub use port::EnginePort;
+pub use settings::{PoolSettings, Subscription};
 pub use worker::{Topic, Worker, WorkerBuilder, WorkerError};

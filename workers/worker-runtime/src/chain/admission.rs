@@ -1,0 +1,42 @@
+//! Asks the policy before a task runs.
+
+use std::sync::Arc;
+
+use worker_api::{Failure, Middleware, Next, Outcome, Policy, PolicyError, TaskContext, async_trait};
+
+pub(super) struct Admission {
+    policy: Arc<dyn Policy>,
+    name: String,
+}
+
+impl Admission {
+    pub(super) fn new(policy: Arc<dyn Policy>) -> Self {
+        let name = format!("policy ({})", policy.name());
+        Self { policy, name }
+    }
+}
+
+#[async_trait]
+impl Middleware for Admission {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn handle(&self, context: TaskContext, next: Next<'_>) -> Outcome {
+        let Err(error) = self.policy.check(&context).await else {
+            return next.run(context).await;
+        };
+        let (policy, task) = (self.policy.name(), &context.task);
+        let what = format!("{} (topic {})", task.activity_id, task.topic);
+        let failure = match error {
+            PolicyError::Refused(reason) => {
+                tracing::warn!(policy, reason, "a task is refused; it does not run");
+                Failure::permanent(format!("the policy `{policy}` refuses {what}: {reason}"))
+            }
+            PolicyError::Undecided(reason) => Failure::retryable(format!(
+                "the policy `{policy}` cannot tell whether {what} may run: {reason}"
+            )),
+        };
+        Err(failure.into())
+    }
+}

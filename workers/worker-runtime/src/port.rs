@@ -1,0 +1,316 @@
+//! The process port over the engine, and over the topics of this worker.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use engine_client::{
+    CorrelationHit, EngineClient, EngineError, InstanceQuery, MessageCorrelation, RecordQuery,
+};
+use tokio::sync::Mutex;
+use worker_api::{
+    Failure, Hit, Message, Outcome, PortError, ProcessPort, Router, Signal, StartProcess, Started,
+    TaskContext, TopicCall, TopicDescription, async_trait,
+};
+
+use crate::{Chain, convert};
+
+/// Topics may call one another this deeply.
+const DEEPEST_CALL: u32 = 8;
+
+/// Starts of the same business key wait for one another; so many others may go on meanwhile.
+const STARTS_AT_ONCE: usize = 64;
+
+/// How many of the latest instances with a business key are looked at for one without tenant.
+const LOOKED_AT: usize = 50;
+
+/// A [`ProcessPort`] over an engine. Clones share it.
+///
+/// It has a client of its own, since the login of a worker may be allowed nothing but to work off external tasks, as
+/// on the project's own engine: its client's login has to be allowed to start processes, to correlate, and to read
+/// instances and their history.
+#[derive(Clone)]
+pub struct EnginePort {
+    engine: EngineClient,
+    topics: Option<Topics>,
+    starting: Arc<Starting>,
+}
+
+/// The topics that tasks may call.
+#[derive(Clone)]
+struct Topics {
+    router: Arc<dyn Router>,
+    chain: Chain,
+}
+
+/// A lock for each business key, more or less: those of other keys may share one.
+struct Starting {
+    locks: [Mutex<()>; STARTS_AT_ONCE],
+    hasher: RandomState,
+}
+
+impl EnginePort {
+    /// A port to the engine of this client. Topics cannot be called yet.
+    #[must_use]
+    pub fn new(engine: EngineClient) -> Self {
+        let starting = Starting {
+            locks: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+        };
+        Self {
+            engine,
+            topics: None,
+            starting: Arc::new(starting),
+        }
+    }
+
+    /// Lets tasks call the topics that have a route, inside the given chain: that of the pools.
+    #[must_use]
+    pub fn with_topics(mut self, router: Arc<dyn Router>, chain: Chain) -> Self {
+        self.topics = Some(Topics { router, chain });
+        self
+    }
+
+    /// An instance of the process that has the business key: one that runs, else one that has ended.
+    async fn existing(&self, process: &StartProcess, key: &str) -> Result<Option<String>, EngineError> {
+        let tenant_id = process.tenant_id.as_deref();
+        let running = InstanceQuery {
+            process_definition_key: Some(&process.key),
+            business_key: Some(key),
+            tenant_id,
+            ..InstanceQuery::default()
+        };
+        let running = self.engine.instances(&running).await?;
+        // Without a tenant the engine tells the instances of all.
+        if let Some(instance) = running
+            .into_iter()
+            .find(|one| one.tenant_id.as_deref() == tenant_id)
+        {
+            return Ok(Some(instance.id));
+        }
+        let over = RecordQuery {
+            process_definition_key: Some(&process.key),
+            business_key: Some(key),
+            tenant_id,
+            max_results: LOOKED_AT,
+            ..RecordQuery::default()
+        };
+        let over = self.engine.find_instance_records(&over).await?;
+        let over = over.into_iter().find(|one| one.tenant_id.as_deref() == tenant_id);
+        Ok(over.map(|instance| instance.id))
+    }
+
+    /// Why a message was refused.
+    async fn refused(
+        &self,
+        message: &Message,
+        sent: &MessageCorrelation<'_>,
+        error: EngineError,
+    ) -> PortError {
+        let action = || format!("correlate the message `{}`", message.name);
+        if !error.is_bad_request() {
+            return port_error(action(), error);
+        }
+        // The engine answers 400 to no match, to several and to a wrong value alike.
+        let starts = async {
+            if message.process_instance_id.is_some() {
+                return Ok(0);
+            }
+            let all = self.engine.event_subscriptions("message", &message.name).await?;
+            let ours = |tenant: &Option<String>| message.tenant_id.is_none() || *tenant == message.tenant_id;
+            Ok(all
+                .iter()
+                .filter(|one| one.process_instance_id.is_none() && ours(&one.tenant_id))
+                .count())
+        };
+        let (name, conditions) = (message.name.clone(), conditions(message));
+        match (self.engine.waiting_for(sent).await, starts.await) {
+            (Err(error), _) | (_, Err(error)) => port_error(action(), error),
+            (Ok(0), Ok(0)) => PortError::NoMatch {
+                message: name,
+                conditions,
+            },
+            (Ok(1), _) | (Ok(0), Ok(1)) => port_error(action(), error),
+            (Ok(_), Ok(_)) => PortError::Ambiguous {
+                message: name,
+                conditions,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for EnginePort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("EnginePort")
+            .field("engine", &self.engine.url().as_str())
+            .field("chain", &self.topics.as_ref().map(|topics| &topics.chain))
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ProcessPort for EnginePort {
+    async fn start(&self, process: StartProcess) -> Result<Started, PortError> {
+        let action = || format!("start the process `{}`", process.key);
+        let _alone = match (process.unless_there, &process.business_key) {
+            (false, _) => None,
+            (true, None) => {
+                return Err(PortError::Rejected {
+                    action: action(),
+                    reason: "`unless_there` needs a business key to look for".to_owned(),
+                });
+            }
+            (true, Some(key)) => {
+                let alone = self.starting.alone(&process.key, key).await;
+                let existing = self.existing(&process, key).await;
+                if let Some(process_instance_id) = existing.map_err(|error| not_begun(action(), error))? {
+                    return Ok(Started {
+                        process_instance_id,
+                        new: false,
+                    });
+                }
+                Some(alone)
+            }
+        };
+        let variables = convert::variables(process.variables.clone());
+        let (tenant, key) = (process.tenant_id.as_deref(), process.business_key.as_deref());
+        match self
+            .engine
+            .start_instance(&process.key, tenant, key, &variables)
+            .await
+        {
+            Ok(instance) => Ok(Started {
+                process_instance_id: instance.id,
+                new: true,
+            }),
+            Err(error) if error.is_not_found() => Err(PortError::UnknownProcess {
+                key: process.key,
+                tenant_id: process.tenant_id,
+            }),
+            Err(error) => Err(port_error(action(), error)),
+        }
+    }
+
+    async fn correlate(&self, message: Message) -> Result<Vec<Hit>, PortError> {
+        let sent = MessageCorrelation {
+            name: &message.name,
+            business_key: message.business_key.as_deref(),
+            tenant_id: message.tenant_id.as_deref(),
+            process_instance_id: message.process_instance_id.as_deref(),
+            correlation_keys: convert::variables(message.correlation_keys.clone()),
+            variables: convert::variables(message.variables.clone()),
+            all: message.everyone,
+            ..MessageCorrelation::default()
+        };
+        let hits = match self.engine.correlate(&sent).await {
+            Ok(hits) => hits,
+            Err(error) => return Err(self.refused(&message, &sent, error).await),
+        };
+        if hits.is_empty() {
+            return Err(PortError::NoMatch {
+                conditions: conditions(&message),
+                message: message.name,
+            });
+        }
+        Ok(hits.into_iter().map(hit).collect())
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<(), PortError> {
+        let variables = convert::variables(signal.variables);
+        self.engine
+            .signal(&signal.name, signal.tenant_id.as_deref(), &variables)
+            .await
+            .map_err(|error| port_error(format!("throw the signal `{}`", signal.name), error))
+    }
+
+    async fn call_topic(&self, caller: &TaskContext, call: TopicCall) -> Result<Outcome, PortError> {
+        let route = self
+            .topics
+            .as_ref()
+            .and_then(|topics| Some((topics, topics.router.route(&call.topic)?)));
+        let Some((topics, route)) = route else {
+            return Err(PortError::NoRoute { topic: call.topic });
+        };
+        let depth = caller.depth();
+        if depth >= DEEPEST_CALL {
+            return Err(PortError::TooDeep {
+                topic: call.topic,
+                depth,
+            });
+        }
+        let mut context = caller.called(call, tokio::time::Instant::now().into_std());
+        context.adapter.clone_from(&route.adapter_name);
+        context.operation.clone_from(&route.operation);
+        context.settings.clone_from(&route.with);
+        context.timeout = route.timeout.unwrap_or(context.timeout);
+        // Cancels what the called adapter has spawned when this future ends in whatever way.
+        let _cancel_at_the_end = context.cancelled.clone().drop_guard();
+        let run = topics.chain.run(context, route.adapter.as_ref());
+        let outcome = caller.cancelled.run_until_cancelled(run).await;
+        Ok(outcome.unwrap_or_else(|| Err(Failure::retryable("the calling task was given up").into())))
+    }
+
+    fn topic(&self, topic: &str) -> Option<TopicDescription> {
+        let route = self.topics.as_ref()?.router.route(topic)?;
+        let topics = route.adapter.description().topics;
+        topics.into_iter().find(|one| one.topic == route.operation)
+    }
+}
+
+impl Starting {
+    async fn alone(&self, process: &str, business_key: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        let hash = self.hasher.hash_one((process, business_key));
+        let index = usize::try_from(hash % STARTS_AT_ONCE as u64).unwrap_or_default();
+        self.locks[index].lock().await
+    }
+}
+
+fn hit(hit: CorrelationHit) -> Hit {
+    match hit {
+        CorrelationHit::Waiting { process_instance_id } => Hit::Resumed { process_instance_id },
+        CorrelationHit::Started { process_instance_id } => Hit::Started { process_instance_id },
+    }
+}
+
+/// The conditions of a message, for people.
+fn conditions(message: &Message) -> String {
+    let mut conditions = Vec::new();
+    let mut add = |name: &str, value: &Option<String>| {
+        conditions.extend(value.iter().map(|value| format!("{name} `{value}`")));
+    };
+    add("business key", &message.business_key);
+    add("tenant", &message.tenant_id);
+    add("process instance", &message.process_instance_id);
+    for (name, value) in &message.correlation_keys {
+        conditions.push(format!("{name} = {}", value.to_json()));
+    }
+    if conditions.is_empty() {
+        "without any key".to_owned()
+    } else {
+        format!("with {}", conditions.join(", "))
+    }
+}
+
+/// An error of a question before the call itself: nothing was done.
+fn not_begun(action: String, error: EngineError) -> PortError {
+    match port_error(action, error) {
+        PortError::OutcomeUnknown { action, reason } => PortError::Unavailable { action, reason },
+        error => error,
+    }
+}
+
+fn port_error(action: String, error: EngineError) -> PortError {
+    let reason = error
+        .engine_message()
+        .map_or_else(|| error.to_string(), str::to_owned);
+    if error.is_unauthorized() || error.is_forbidden() {
+        PortError::NotPermitted { action, reason }
+    } else if error.is_ambiguous() {
+        PortError::OutcomeUnknown { action, reason }
+    } else if error.is_transient() || error.is_internal() && !error.is_value_too_long() {
+        PortError::Unavailable { action, reason }
+    } else {
+        PortError::Rejected { action, reason }
+    }
+}

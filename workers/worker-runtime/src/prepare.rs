@@ -1,0 +1,107 @@
+//! From a verdict to the report that the engine gets, for which the model may have to be asked.
+
+use std::collections::BTreeMap;
+
+use engine_client::{BpmnErrorReport, Completion, EngineError, LockedTask};
+use worker_api::{Answer, BpmnError, Failure, Value};
+
+use crate::pool::Shared;
+use crate::report::Report;
+use crate::verdict::{Attempts, Verdict, uncaught};
+use crate::{backoff, convert};
+
+/// The extension property that names the process variable which gets the whole answer.
+const RESULT_VARIABLE: &str = "resultVariable";
+
+/// Makes the report, for which the model may have to be asked: what it catches, and whether it has use for an
+/// answer's fields.
+pub(crate) async fn prepare(
+    shared: &Shared,
+    task: &LockedTask,
+    verdict: Verdict,
+    attempts: &Attempts,
+) -> Report {
+    match verdict {
+        Verdict::Fail(report) => Report::Fail(report),
+        Verdict::Postpone(after) => Report::Postpone(after),
+        Verdict::Complete(answer) => match completion(shared, task, answer).await {
+            Ok(completion) => Report::Complete(completion),
+            Err(failure) => Report::Fail(attempts.fail(&failure)),
+        },
+        Verdict::Throw(error) => match caught_code(shared, task, &error).await {
+            Ok(Some(code)) => Report::Throw(thrown(task, error, code)),
+            Ok(None) => Report::Fail(attempts.fail(&uncaught(&error, &task.activity_id))),
+            Err(failure) => Report::Fail(attempts.fail(&failure)),
+        },
+    }
+}
+
+async fn completion(shared: &Shared, task: &LockedTask, answer: Answer) -> Result<Completion, Failure> {
+    let mut completion = Completion::default();
+    if let Some(name) = task.extension_properties.get(RESULT_VARIABLE) {
+        completion
+            .variables
+            .insert(name.clone(), convert::object(answer.fields()));
+    }
+    if !answer.fields().is_empty() && ask_model(|| shared.definitions.takes_outputs(task)).await? {
+        completion.local_variables = convert::variables(answer.into_fields());
+    }
+    Ok(completion)
+}
+
+/// The code under which the error is caught: its own before its general one.
+async fn caught_code(
+    shared: &Shared,
+    task: &LockedTask,
+    error: &BpmnError,
+) -> Result<Option<String>, Failure> {
+    for code in std::iter::once(&error.code).chain(&error.general_code) {
+        if ask_model(|| shared.definitions.catches(task, code)).await? {
+            return Ok(Some(code.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Asks until the engine answers; a no is final.
+async fn ask_model<F>(question: impl Fn() -> F) -> Result<bool, Failure>
+where
+    F: Future<Output = Result<bool, EngineError>>,
+{
+    let mut delays = backoff::delays();
+    loop {
+        match question().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.is_transient() || error.is_internal() => {
+                tokio::time::sleep(delays.next().unwrap_or(backoff::LONGEST)).await;
+            }
+            Err(error) => {
+                let failure = Failure::permanent(format!("the worker cannot read the task's model: {error}"));
+                return Err(failure.with_details(
+                    "The worker's login needs to read process definitions, process instances and their history.",
+                ));
+            }
+        }
+    }
+}
+
+/// What else the error says goes into the variable that the model names for the result, and nowhere else: the
+/// engine would spread it over the process.
+fn thrown(task: &LockedTask, error: BpmnError, code: String) -> BpmnErrorReport {
+    let BpmnError {
+        message,
+        mut variables,
+        ..
+    } = error;
+    let mut report = BpmnErrorReport {
+        code: code.clone(),
+        message: message.clone(),
+        variables: BTreeMap::new(),
+    };
+    if let Some(name) = task.extension_properties.get(RESULT_VARIABLE) {
+        variables.insert("code".to_owned(), Value::String(error.code));
+        variables.insert("message".to_owned(), Value::String(message));
+        report.variables.insert(name.clone(), convert::object(&variables));
+    }
+    report
+}
