@@ -50,7 +50,7 @@ pub(super) async fn run(args: MessageArgs, context: &Context) -> Result<Status, 
         tenant_id: tenant,
         variables,
         scope_variables,
-        all: false,
+        ..MessageCorrelation::default()
     };
     let hits = match engine.correlate(&message).await {
         Err(error) if error.is_bad_request() && waiting.len() > 1 => {

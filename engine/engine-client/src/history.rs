@@ -74,6 +74,12 @@ pub struct RecordQuery<'a> {
     /// Of this definition key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process_definition_key: Option<&'a str>,
+    /// With this business key.
+    #[serde(
+        rename = "processInstanceBusinessKey",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub business_key: Option<&'a str>,
     /// Of this tenant.
     #[serde(rename = "tenantIdIn", skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<&'a str>,

@@ -13,6 +13,10 @@ pub struct MessageCorrelation<'a> {
     pub business_key: Option<&'a str>,
     /// Only with this tenant.
     pub tenant_id: Option<&'a str>,
+    /// Only this process instance; nothing is started then.
+    pub process_instance_id: Option<&'a str>,
+    /// Only with instances whose process variables have these values.
+    pub correlation_keys: Variables,
     /// Variables for the process instance that is hit.
     pub variables: Variables,
     /// Variables for the scope that the message opens alone, such as the event subprocess it starts.
@@ -72,11 +76,43 @@ impl EngineClient {
             "resultEnabled": true,
             "all": message.all,
         });
+        if let Some(id) = message.process_instance_id {
+            body["processInstanceId"] = id.into();
+        }
+        if !message.correlation_keys.is_empty() {
+            body["correlationKeys"] = serde_json::json!(encode(&message.correlation_keys)?);
+        }
         if !message.scope_variables.is_empty() {
             body["processVariablesToTriggeredScope"] = serde_json::json!(encode(&message.scope_variables)?);
         }
         let hits: Vec<Hit> = self.post(&["message"]).json(&body).read().await?;
         Ok(hits.into_iter().filter_map(|hit| hit.what()).collect())
+    }
+
+    /// How many executions wait for a message and meet its conditions: tells apart why [`Self::correlate`] was
+    /// refused. Message starts do not count. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn waiting_for(&self, message: &MessageCorrelation<'_>) -> Result<u64, EngineError> {
+        #[derive(Deserialize)]
+        struct Count {
+            count: u64,
+        }
+        let sent = serde_json::json!(encode(&message.correlation_keys)?);
+        let keys = message
+            .correlation_keys
+            .keys()
+            .map(|name| serde_json::json!({"name": name, "operator": "eq", "value": sent[name]["value"]}));
+        let body = serde_json::json!({
+            "messageEventSubscriptionName": message.name,
+            "businessKey": message.business_key,
+            "processInstanceId": message.process_instance_id,
+            "tenantIdIn": message.tenant_id.map(|tenant| [tenant]),
+            "processVariables": keys.collect::<Vec<_>>(),
+        });
+        let count: Count = self.post(&["execution", "count"]).json(&body).read().await?;
+        Ok(count.count)
     }
 
     /// Throws a signal at everything that waits for it. Not to be repeated blindly.

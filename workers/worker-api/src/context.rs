@@ -84,7 +84,7 @@ impl TaskContext {
             settings: Map::new(),
             properties: BTreeMap::new(),
             timeout,
-            deadline: Instant::now() + timeout,
+            deadline: after(Instant::now(), timeout),
             cancelled: CancellationToken::new(),
             processes: Arc::new(NoProcesses),
             caller: None,
@@ -157,7 +157,7 @@ impl TaskContext {
     /// Lets the time for the adapter run from now: [`Self::timeout`], and for a called topic no longer than its
     /// caller has.
     pub fn start_clock(&mut self, now: Instant) {
-        let deadline = now + self.timeout;
+        let deadline = after(now, self.timeout);
         self.deadline = self
             .caller
             .as_ref()
@@ -188,6 +188,11 @@ impl TaskContext {
             ))
         })
     }
+}
+
+/// A moment in the future, at most a hundred years away: beyond that the clock could overflow.
+fn after(now: Instant, timeout: Duration) -> Instant {
+    now + timeout.min(Duration::from_secs(100 * 365 * 86_400))
 }
 
 #[cfg(test)]
