@@ -48,19 +48,11 @@ impl EngineClient {
             (Some(_), None, None) => return Err(wrong(format!("{USERNAME} is set without {PASSWORD}"))),
             (None, Some(_), None) => return Err(wrong(format!("{PASSWORD} is set without {USERNAME}"))),
         };
-        // Not shown where it cannot be taken: it may hold a login.
-        let address = |reason: String| EngineError::Setup {
+        let parsed: Url = url.parse().map_err(|error| EngineError::Setup {
+            // Not what it says: it may hold a login.
             url: format!("${URL}"),
-            reason,
-        };
-        let parsed: Url = url
-            .parse()
-            .map_err(|error| address(format!("it is no address: {error}")))?;
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(address(format!(
-                "it has a login inside, which messages would show; set {USERNAME} and {PASSWORD}"
-            )));
-        }
+            reason: format!("it is no address: {error}"),
+        })?;
         Self::new(parsed, login)
     }
 }
@@ -99,7 +91,7 @@ mod tests {
                 vec![(URL, "nowhere")],
                 "$ENGINE_URL cannot be set up: it is no address",
             ),
-            (vec![(URL, "http://a:topsecret@b/")], "login inside"),
+            (vec![(URL, "http://a:topsecret@b/")], "it holds a login"),
             (vec![(URL, "http://a:topsecret@[b/")], "no address"),
         ] {
             let error = client(&environment).unwrap_err();
