@@ -1,22 +1,4 @@
-//! A typed client of the REST API that the engines of the Camunda 7 family share (Camunda 7, Operaton, CIB
-//! seven).
-//!
-//! [`EngineClient`] is cheap to clone and keeps its connections alive; build one and share it. Every call says
-//! in its documentation whether it may be repeated after an error that leaves open whether the engine has
-//! carried it out. Errors answer predicates ([`EngineError::is_not_found`] and the like) read from the status
-//! and the code of the answer, never from its text: the engines word their messages differently.
-//!
-//! ```no_run
-//! # async fn example() -> Result<(), engine_client::EngineError> {
-//! use engine_client::{EngineClient, Login, Variable, Variables};
-//!
-//! let engine = EngineClient::new("http://127.0.0.1:8080/engine-rest".parse().unwrap(), Login::None)?;
-//! let variables = Variables::from([("amount".to_owned(), Variable::Integer(2))]);
-//! let instance = engine.start_instance("order-check", None, Some("4711"), &variables).await?;
-//! println!("{}", instance.id);
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod call;
 mod client;
