@@ -25,13 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         variables: Variables::new(),
         local_variables: Variables::from([("answer".to_owned(), Variable::Integer(42))]),
     };
-    let fetch = FetchRequest {
-        worker_id: "w".into(),
-        max_tasks: 10,
-        use_priority: false,
-        long_poll: Duration::ZERO,
-        topics: vec![FetchTopic::new("t", Duration::from_secs(60))],
-    };
+    let fetch = FetchRequest::new("w", 10, [FetchTopic::new("t", Duration::from_secs(60))]);
 
     println!("{:<22} {:>12} {:>12}", "call", "CPU µs", "latency µs");
     for round in ["warm-up", "version", "complete", "fetch 10 tasks"] {

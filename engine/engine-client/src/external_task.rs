@@ -1,17 +1,10 @@
-//! External tasks: reporting on them, keeping them, looking for them.
+//! Looking for external tasks, and steering them from outside.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{EngineClient, EngineError, Variables, date, encode};
-
-/// Without the zero character, which PostgreSQL cannot keep in text: the report would be refused for ever.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
+use crate::count::Count;
+use crate::{Download, EngineClient, EngineError, date};
 
 /// An external task as the list of them shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,9 +32,27 @@ pub struct ExternalTask {
     /// The process instance.
     #[serde(default)]
     pub process_instance_id: String,
+    /// The process definition's id.
+    #[serde(default)]
+    pub process_definition_id: String,
     /// The process definition's key.
     #[serde(default)]
     pub process_definition_key: String,
+    /// The instance's business key.
+    #[serde(default)]
+    pub business_key: Option<String>,
+    /// The tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+    /// Its priority.
+    #[serde(default)]
+    pub priority: i64,
+    /// Whether it is suspended: no worker gets it.
+    #[serde(default)]
+    pub suspended: bool,
+    /// When it was created, where the engine tells it (Camunda from 7.21).
+    #[serde(default, deserialize_with = "date::optional::deserialize")]
+    pub create_time: Option<Timestamp>,
     /// How many attempts are left; absent until the first failure.
     #[serde(default)]
     pub retries: Option<i32>,
@@ -50,150 +61,95 @@ pub struct ExternalTask {
     pub error_message: Option<String>,
 }
 
-/// The report that a task is done.
-#[derive(Clone, Debug, Default)]
-pub struct Completion {
-    /// Variables for the scopes above: existing ones are overwritten where they stand, others go to the process.
-    pub variables: Variables,
-    /// Variables of the task's own scope, for output parameters to use.
-    pub local_variables: Variables,
-}
-
-/// The report that an attempt has failed.
-#[derive(Clone, Debug)]
-pub struct FailureReport {
-    /// One sentence. The engine keeps 666 characters of it.
-    pub message: String,
-    /// All that is known beyond that.
-    pub details: String,
-    /// How many attempts are left. None left is an incident.
-    pub retries: u32,
-    /// How long the engine is to hold the task back before the next attempt.
-    pub retry_timeout: Duration,
-}
-
-/// The report that an attempt has ended in a business error.
-#[derive(Clone, Debug)]
-pub struct BpmnErrorReport {
-    /// The error's code.
-    pub code: String,
-    /// What went wrong.
-    pub message: String,
-    /// Variables for the scope that catches the error.
-    pub variables: Variables,
+/// Which external tasks are meant: all that match every field that is set.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalTaskQuery<'a> {
+    /// Of this topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic_name: Option<&'a str>,
+    /// Locked by this worker, now or last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<&'a str>,
+    /// Only such as are locked now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub locked: bool,
+    /// Only such as are not locked now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_locked: bool,
+    /// Only such as have attempts left, or have had none yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub with_retries_left: bool,
+    /// Only such as have no attempts left: those with an incident.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_retries_left: bool,
+    /// Only such as are suspended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+    /// Of this element.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity_id: Option<&'a str>,
+    /// In this execution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_id: Option<&'a str>,
+    /// Of this instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_instance_id: Option<&'a str>,
+    /// Of this version of a definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_definition_id: Option<&'a str>,
+    /// Of this tenant.
+    #[serde(rename = "tenantIdIn", skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<&'a str>,
+    /// How many of them are passed over, by their ids; for lists alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_result: Option<usize>,
+    /// How many are answered at most; for lists alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<usize>,
 }
 
 impl EngineClient {
-    /// Reports a task as done. May be repeated: "not found" after an answer that got lost means that it was taken.
+    /// The external tasks that match, by their ids. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where the task is gone, `is_not_owner` where somebody else has locked it since.
-    pub async fn complete(
+    /// As every call: see [`EngineError`].
+    pub async fn find_external_tasks(
         &self,
-        task_id: &str,
-        worker_id: &str,
-        report: &Completion,
-    ) -> Result<(), EngineError> {
-        let body = serde_json::json!({
-            "workerId": worker_id,
-            "variables": encode(&report.variables)?,
-            "localVariables": encode(&report.local_variables)?,
-        });
-        self.post(&["external-task", task_id, "complete"])
-            .json(&body)
-            .done()
+        query: &ExternalTaskQuery<'_>,
+    ) -> Result<Vec<ExternalTask>, EngineError> {
+        self.get(&["external-task"])
+            .query(&[("sortBy", "id"), ("sortOrder", "asc")])
+            .query(query)
+            .read()
             .await
     }
 
-    /// Reports that an attempt has failed. May be repeated: the same report overwrites itself.
+    /// How many external tasks match. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where the task is gone, `is_not_owner` where somebody else has locked it since.
-    pub async fn fail(
-        &self,
-        task_id: &str,
-        worker_id: &str,
-        report: &FailureReport,
-    ) -> Result<(), EngineError> {
-        let body = serde_json::json!({
-            "workerId": worker_id,
-            "errorMessage": storable(&report.message),
-            "errorDetails": report.details,
-            "retries": report.retries,
-            "retryTimeout": u64::try_from(report.retry_timeout.as_millis()).unwrap_or(u64::MAX),
-        });
-        self.post(&["external-task", task_id, "failure"])
-            .json(&body)
-            .done()
-            .await
+    /// As every call: see [`EngineError`].
+    pub async fn count_external_tasks(&self, query: &ExternalTaskQuery<'_>) -> Result<u64, EngineError> {
+        Count::of(self.get(&["external-task", "count"]).query(query)).await
     }
 
-    /// Throws a BPMN error at the task. May be repeated: "not found" after an answer that got lost means that it
-    /// was taken. An engine without `enableExceptionsAfterUnhandledBpmnError` ends the execution in silence where
-    /// nothing catches the code.
-    ///
-    /// # Errors
-    /// `is_not_found` where the task is gone, `is_not_owner` where somebody else has locked it since,
-    /// `is_internal` where nothing catches the code and the engine enables exceptions for that.
-    pub async fn throw_bpmn_error(
-        &self,
-        task_id: &str,
-        worker_id: &str,
-        report: &BpmnErrorReport,
-    ) -> Result<(), EngineError> {
-        let body = serde_json::json!({
-            "workerId": worker_id,
-            "errorCode": report.code,
-            "errorMessage": storable(&report.message),
-            "variables": encode(&report.variables)?,
-        });
-        self.post(&["external-task", task_id, "bpmnError"])
-            .json(&body)
-            .done()
-            .await
-    }
-
-    /// Sets the lock's end to this long from now. May be repeated.
-    ///
-    /// # Errors
-    /// `is_not_found` where the task is gone, `is_not_owner` where the lock has run out or is another's.
-    pub async fn extend_lock(&self, task_id: &str, worker_id: &str, by: Duration) -> Result<(), EngineError> {
-        let body = serde_json::json!({
-            "workerId": worker_id,
-            "newDuration": u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
-        });
-        self.post(&["external-task", task_id, "extendLock"])
-            .json(&body)
-            .done()
-            .await
-    }
-
-    /// Locks one task. May be repeated.
-    ///
-    /// # Errors
-    /// `is_not_found` where the task is gone, `is_bad_request` where another worker holds a live lock.
-    pub async fn lock(
-        &self,
-        task_id: &str,
-        worker_id: &str,
-        lock_duration: Duration,
-    ) -> Result<(), EngineError> {
-        let body = serde_json::json!({
-            "workerId": worker_id,
-            "lockDuration": u64::try_from(lock_duration.as_millis()).unwrap_or(u64::MAX),
-        });
-        self.post(&["external-task", task_id, "lock"])
-            .json(&body)
-            .done()
-            .await
-    }
-
-    /// Takes a task's lock away, whoever holds it: the engine does not check. May be repeated.
+    /// An external task. May be repeated.
     ///
     /// # Errors
     /// `is_not_found` where the task is gone.
-    pub async fn unlock(&self, task_id: &str) -> Result<(), EngineError> {
-        self.post(&["external-task", task_id, "unlock"]).done().await
+    pub async fn external_task(&self, task_id: &str) -> Result<ExternalTask, EngineError> {
+        self.get(&["external-task", task_id]).read().await
+    }
+
+    /// The topics of which tasks wait for a worker: not locked, with attempts left. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn waiting_topics(&self) -> Result<Vec<String>, EngineError> {
+        self.get(&["external-task", "topic-names"])
+            .query(&[("withUnlockedTasks", "true"), ("withRetriesLeft", "true")])
+            .read()
+            .await
     }
 
     /// The tasks that a worker has locked now. May be repeated.
@@ -223,17 +179,13 @@ impl EngineClient {
     /// # Errors
     /// As every call: see [`EngineError`].
     pub async fn backlog(&self, topic: &str) -> Result<u64, EngineError> {
-        #[derive(Deserialize)]
-        struct Count {
-            count: u64,
-        }
-        let query = [
-            ("topicName", topic),
-            ("notLocked", "true"),
-            ("withRetriesLeft", "true"),
-        ];
-        let count: Count = self.get(&["external-task", "count"]).query(&query).read().await?;
-        Ok(count.count)
+        let query = ExternalTaskQuery {
+            topic_name: Some(topic),
+            not_locked: true,
+            with_retries_left: true,
+            ..ExternalTaskQuery::default()
+        };
+        self.count_external_tasks(&query).await
     }
 
     /// Gives a task a number of attempts left; more than none resolves its incident, and workers hear of it at once.
@@ -247,11 +199,49 @@ impl EngineClient {
             .json(&body)
             .done()
             .await?;
-        // It is done, whether or not a pending poll hears of it now.
+        self.tell_of_retries().await;
+        Ok(())
+    }
+
+    /// Gives many tasks a number of attempts left in one transaction: those of these ids, and all of these
+    /// instances. More than none resolves their incidents, and workers hear of it at once. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where one of the tasks is gone, `is_bad_request` where nothing is named; nothing has changed
+    /// then.
+    pub async fn set_many_external_task_retries(
+        &self,
+        task_ids: &[&str],
+        process_instance_ids: &[&str],
+        retries: u32,
+    ) -> Result<(), EngineError> {
+        let some = |ids: &[&str]| (!ids.is_empty()).then(|| serde_json::json!(ids));
+        let body = serde_json::json!({
+            "externalTaskIds": some(task_ids),
+            "processInstanceIds": some(process_instance_ids),
+            "retries": retries,
+        });
+        self.put(&["external-task", "retries"]).json(&body).done().await?;
+        self.tell_of_retries().await;
+        Ok(())
+    }
+
+    /// It is done, whether or not a pending poll hears of it now.
+    async fn tell_of_retries(&self) {
         if let Err(error) = self.wake_polls("procos-retry").await {
             tracing::debug!(%error, "could not wake the pending polls");
         }
-        Ok(())
+    }
+
+    /// Gives a task a priority: higher ones come first where a worker asks for that. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where the task is gone.
+    pub async fn set_external_task_priority(&self, task_id: &str, priority: i64) -> Result<(), EngineError> {
+        self.put(&["external-task", task_id, "priority"])
+            .json(&serde_json::json!({ "priority": priority }))
+            .done()
+            .await
     }
 
     /// The details of a task's last failure. May be repeated.
@@ -266,25 +256,26 @@ impl EngineClient {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// A file or bytes variable's content: from the scope of the execution, else from its process instance. May
-    /// be repeated.
+    /// A file or bytes variable's content, bit by bit: from the scope of the execution, else from its process instance.
+    /// May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where neither has it.
+    /// `is_not_found` where neither has it, [`EngineError::TooLarge`] where it has more than `limit` bytes.
     pub async fn variable_data(
         &self,
         execution_id: &str,
         process_instance_id: &str,
         name: &str,
-    ) -> Result<Bytes, EngineError> {
+        limit: u64,
+    ) -> Result<Download, EngineError> {
         let local = self
             .get(&["execution", execution_id, "localVariables", name, "data"])
-            .bytes()
+            .download(limit)
             .await;
         match local {
             Err(error) if error.is_not_found() => {
                 self.get(&["process-instance", process_instance_id, "variables", name, "data"])
-                    .bytes()
+                    .download(limit)
                     .await
             }
             answer => answer,

@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::report::millis;
 use crate::{EngineClient, EngineError, Variables, date};
 
 /// How much longer than its long poll a fetch is waited for: the engine answers late when it is busy.
 const POLL_GRACE: Duration = Duration::from_secs(20);
 
 /// A request to fetch and lock external tasks.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FetchRequest {
     /// Who locks them. Unique for each process start: the engine checks reports against it.
@@ -21,6 +22,14 @@ pub struct FetchRequest {
     pub max_tasks: usize,
     /// Whether tasks of a higher priority come first.
     pub use_priority: bool,
+    /// Which of several tasks (of one priority, where these count) comes first; unless set, the engine's database
+    /// decides.
+    #[serde(
+        rename = "sorting",
+        serialize_with = "sorting",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub order: Option<FetchOrder>,
     /// How long the engine may hold the request while there is nothing to lock; at most 30 minutes. Zero: an
     /// answer at once.
     #[serde(
@@ -33,8 +42,51 @@ pub struct FetchRequest {
     pub topics: Vec<FetchTopic>,
 }
 
-/// A topic in a [`FetchRequest`].
-#[derive(Clone, Debug, Serialize)]
+/// Which tasks come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchOrder {
+    /// Those that have waited longest.
+    OldestFirst,
+    /// Those that were created last.
+    NewestFirst,
+}
+
+fn sorting<S: Serializer>(order: &Option<FetchOrder>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Sorting {
+        sort_by: &'static str,
+        sort_order: &'static str,
+    }
+    let sorting = order.map(|order| Sorting {
+        sort_by: "createTime",
+        sort_order: match order {
+            FetchOrder::OldestFirst => "asc",
+            FetchOrder::NewestFirst => "desc",
+        },
+    });
+    serializer.collect_seq(sorting)
+}
+
+impl FetchRequest {
+    /// A request for at most so many tasks of these topics, answered at once.
+    #[must_use]
+    pub fn new(
+        worker_id: impl Into<String>,
+        max_tasks: usize,
+        topics: impl IntoIterator<Item = FetchTopic>,
+    ) -> Self {
+        Self {
+            worker_id: worker_id.into(),
+            max_tasks,
+            topics: topics.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A topic in a [`FetchRequest`]: its tasks that meet every condition that is set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FetchTopic {
     /// The topic's name.
@@ -42,12 +94,36 @@ pub struct FetchTopic {
     /// How long the tasks are locked, from when the engine locks them.
     #[serde(serialize_with = "millis")]
     pub lock_duration: Duration,
+    /// The names of the variables that come along: all unless set, none where it is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Vec<String>>,
     /// Whether only the variables of the task's own scope come along: its input parameters.
     pub local_variables: bool,
     /// Whether the task's extension properties come along.
     pub include_extension_properties: bool,
     /// Whether the engine is to deserialise Object values. Never: it would need their classes.
     pub deserialize_values: bool,
+    /// Only of instances with this business key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub business_key: Option<String>,
+    /// Only of these versions of definitions, by id; of all where there is none.
+    #[serde(rename = "processDefinitionIdIn", skip_serializing_if = "Vec::is_empty")]
+    pub process_definition_ids: Vec<String>,
+    /// Only of definitions with these keys; of all where there is none.
+    #[serde(rename = "processDefinitionKeyIn", skip_serializing_if = "Vec::is_empty")]
+    pub process_definition_keys: Vec<String>,
+    /// Only of versions of definitions with this tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_definition_version_tag: Option<String>,
+    /// Only such as belong to no tenant.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub without_tenant_id: bool,
+    /// Only of these tenants; of all where there is none.
+    #[serde(rename = "tenantIdIn", skip_serializing_if = "Vec::is_empty")]
+    pub tenant_ids: Vec<String>,
+    /// Only of instances whose process variables have these values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub process_variables: BTreeMap<String, serde_json::Value>,
 }
 
 impl FetchTopic {
@@ -57,9 +133,17 @@ impl FetchTopic {
         Self {
             topic_name: topic_name.into(),
             lock_duration,
+            variables: None,
             local_variables: true,
             include_extension_properties: true,
             deserialize_values: false,
+            business_key: None,
+            process_definition_ids: Vec::new(),
+            process_definition_keys: Vec::new(),
+            process_definition_version_tag: None,
+            without_tenant_id: false,
+            tenant_ids: Vec::new(),
+            process_variables: BTreeMap::new(),
         }
     }
 }
@@ -73,10 +157,6 @@ fn with_values<'de, D: serde::Deserializer<'de>>(
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect())
-}
-
-fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// An external task that has been locked for the one who asked.
@@ -173,11 +253,8 @@ impl EngineClient {
     /// As every call: see [`EngineError`].
     pub async fn wake_polls(&self, worker_id: &str) -> Result<(), EngineError> {
         let request = FetchRequest {
-            worker_id: worker_id.to_owned(),
-            max_tasks: 1,
-            use_priority: false,
             long_poll: Duration::from_millis(1),
-            topics: vec![FetchTopic::new(NO_TOPIC, Duration::from_secs(1))],
+            ..FetchRequest::new(worker_id, 1, [FetchTopic::new(NO_TOPIC, Duration::from_secs(1))])
         };
         self.fetch_and_lock(&request).await.map(drop)
     }

@@ -2,6 +2,7 @@
 
 mod call;
 mod client;
+mod count;
 mod date;
 mod download;
 mod environment;
@@ -16,6 +17,7 @@ mod instance;
 pub mod limits;
 mod login;
 mod message;
+mod report;
 mod repository;
 mod settings;
 mod tls;
@@ -27,8 +29,8 @@ mod variable;
 pub use client::EngineClient;
 pub use download::Download;
 pub use error::{EngineError, ModelProblem, Refusal, TokenError};
-pub use external_task::{BpmnErrorReport, Completion, ExternalTask, FailureReport};
-pub use fetch::{FetchRequest, FetchTopic, LockedTask};
+pub use external_task::{ExternalTask, ExternalTaskQuery};
+pub use fetch::{FetchOrder, FetchRequest, FetchTopic, LockedTask};
 pub use history::{
     ActivityRecord, ExternalTaskRecord, InstanceRecord, InstanceState, RecordQuery, VariableRecord,
 };
@@ -37,6 +39,7 @@ pub use instance::{InstanceQuery, ProcessInstance, TokenMove};
 pub use limits::UnrepresentableValue;
 pub use login::{Login, OAuth2};
 pub use message::{CorrelationHit, MessageCorrelation};
+pub use report::{BpmnErrorReport, Completion, FailureReport};
 pub use repository::{Deployed, Deployment, DeploymentRequest, ProcessDefinition, Resource};
 pub use settings::ClientSettings;
 pub use tls::Tls;

@@ -22,6 +22,7 @@
 //!         use_priority: false,
 //!         long_poll: Duration::from_secs(20),
 //!         topics: vec![FetchTopic::new("double", Duration::from_secs(60))],
+//!         ..FetchRequest::default()
 //!     };
 //!     for task in engine.fetch_and_lock(&request).await? {
 //!         let Some(Variable::Integer(n)) = task.variables.get("n") else { continue };
