@@ -8,6 +8,7 @@ use secrets::{SecretSetting, SecretStore};
 use worker_api::{Adapter, AdapterDescription, Failure, Outcome, TaskContext, TopicDescription, async_trait};
 
 use crate::answer::{self, Accepted};
+use crate::body;
 use crate::client::{Bounds, HttpClient};
 use crate::connect::{Resolve, SystemResolver};
 use crate::inputs::{HttpAnswer, Inputs};
@@ -150,9 +151,9 @@ impl Adapter for HttpAdapter {
         let settings = &connection.settings;
         let bounds = bounds(&inputs, settings)?;
         let accepted = Accepted::read(inputs.accept_status.as_ref())?;
-        let raw = match context.settings.contains_key("body") {
-            true => None,
-            false => context.variables.get("body"),
+        let raw = match context.variables.get("body") {
+            Some(value) if !context.settings.contains_key("body") => body::write_raw(value).await?,
+            _ => None,
         };
         let (url, request) = request::prepare(&inputs, raw, settings, &self.secrets)?;
         let shown = shown(request.method(), &url);

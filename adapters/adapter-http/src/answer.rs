@@ -97,7 +97,15 @@ pub(crate) fn outcome(received: Received, accepted: &Accepted, request: &str) ->
         error.variables = fields(&received, body);
         return Err(error.into());
     }
-    let failure = Failure::retryable(format!("{request} answered {status}")).with_details(excerpt(&received));
+    let family = if status.is_client_error() {
+        "HTTP_4XX"
+    } else {
+        "HTTP_5XX"
+    };
+    let failure = Failure::retryable(format!("{request} answered {status}"))
+        .with_code(format!("HTTP_{}", status.as_u16()))
+        .with_code(family)
+        .with_details(excerpt(&received));
     Err(match retry_after(&received.headers, SystemTime::now()) {
         Some(wait) => failure.with_retry(Retry::NotBefore(wait)),
         None => failure,

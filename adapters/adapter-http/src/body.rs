@@ -25,8 +25,11 @@ impl Written {
 }
 
 /// Bytes and files, which no JSON can hold, as they are.
-pub(crate) fn write_raw(value: &Value) -> Option<Written> {
-    match value {
+///
+/// # Errors
+/// Where a file's content cannot be read.
+pub(crate) async fn write_raw(value: &Value) -> Result<Option<Written>, Failure> {
+    Ok(match value {
         Value::Bytes(bytes) => Some(Written::new(bytes.clone(), "application/octet-stream")),
         Value::File(file) => {
             let named = file
@@ -35,12 +38,12 @@ pub(crate) fn write_raw(value: &Value) -> Option<Written> {
                 .and_then(|name| HeaderValue::from_str(name).ok());
             let content_type = named.or(Some(HeaderValue::from_static("application/octet-stream")));
             Some(Written {
-                bytes: file.content.clone(),
+                bytes: file.content.bytes().await?,
                 content_type,
             })
         }
         _ => None,
-    }
+    })
 }
 
 /// The body in the form that is asked for, or else in the form of the content type, or else by its kind.

@@ -9,9 +9,9 @@ use http_body_util::Full;
 use secrets::{Secret, SecretSetting, SecretStore};
 use serde_json::Value as Json;
 use url::Url;
-use worker_api::{Failure, Value};
+use worker_api::Failure;
 
-use crate::body;
+use crate::body::{self, Written};
 use crate::inputs::{Inputs, Scalars};
 use crate::settings::{Auth, ConnectionSettings};
 
@@ -29,13 +29,13 @@ const OURS: [&str; 10] = [
     "upgrade",
 ];
 
-/// The request of a task. `raw` is the body as the process keeps it.
+/// The request of a task. `raw` is the body where it is to be sent as it is.
 ///
 /// # Errors
 /// A permanent failure that names the input that cannot be sent, or the secret that cannot be had.
 pub(crate) fn prepare(
     inputs: &Inputs,
-    raw: Option<&Value>,
+    raw: Option<Written>,
     settings: &ConnectionSettings,
     secrets: &SecretStore,
 ) -> Result<(Url, Request<Full<Bytes>>), Failure> {
@@ -75,7 +75,7 @@ pub(crate) fn prepare(
         headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
     }
 
-    let written = match raw.and_then(body::write_raw) {
+    let written = match raw {
         Some(written) => Some(written),
         None => body::write(inputs.body.clone(), inputs.body_type, headers.get(CONTENT_TYPE))?,
     };

@@ -35,6 +35,7 @@
 //! ```
 
 mod adapter;
+mod content;
 mod context;
 mod error_map;
 mod flexible;
@@ -50,6 +51,7 @@ mod value;
 
 pub use adapter::{Adapter, AdapterDescription, ErrorCode, TopicDescription};
 pub use async_trait::async_trait;
+pub use content::{Content, ContentSource, ContentStream};
 pub use context::{Task, TaskContext};
 pub use error_map::{Becomes, ErrorMap, InvalidErrorMap};
 pub use flexible::{flexible, structured};

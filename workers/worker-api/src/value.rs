@@ -6,6 +6,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use crate::Content;
+
 /// Variables by name.
 pub type Variables = BTreeMap<String, Value>;
 
@@ -41,8 +43,8 @@ pub struct File {
     pub media_type: Option<String>,
     /// Its character encoding, where it is text and the encoding is known.
     pub encoding: Option<String>,
-    /// Its content.
-    pub content: Bytes,
+    /// Its content; a task's files are read from the engine when it is.
+    pub content: Content,
 }
 
 impl Value {
@@ -59,7 +61,10 @@ impl Value {
             Self::Date(value) => Json::String(value.to_string()),
             Self::Json(value) => value.clone(),
             Self::Bytes(value) => Json::String(format!("({} bytes)", value.len())),
-            Self::File(file) => Json::String(format!("(file {}, {} bytes)", file.name, file.content.len())),
+            Self::File(File { name, content, .. }) => Json::String(match content.known_len() {
+                Some(bytes) => format!("(file {name}, {bytes} bytes)"),
+                None => format!("(file {name})"),
+            }),
         }
     }
 }

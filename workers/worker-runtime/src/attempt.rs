@@ -183,9 +183,7 @@ async fn outcome(
 ) -> Option<Outcome> {
     let route = plan.route?;
     let work = async {
-        let variables = convert::inputs(&shared.engine, locked)
-            .await
-            .map_err(|error| Failure::retryable(format!("the task's files cannot be read: {error}")))?;
+        let variables = convert::inputs(&shared.engine, locked);
         let mut context = TaskContext::new(task.clone(), plan.timeout)
             .with_variables(variables)
             .with_processes(Arc::clone(&shared.settings.processes));

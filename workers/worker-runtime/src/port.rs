@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use engine_client::{
     CorrelationHit, EngineClient, EngineError, InstanceQuery, MessageCorrelation, RecordQuery,
+    Variables as EngineVariables,
 };
 use tokio::sync::Mutex;
 use worker_api::{
     Failure, Hit, Message, Outcome, PortError, ProcessPort, Router, Signal, StartProcess, Started,
-    TaskContext, TopicCall, TopicDescription, async_trait,
+    TaskContext, TopicCall, TopicDescription, Variables, async_trait,
 };
 
 use crate::{Chain, convert};
@@ -173,7 +174,7 @@ impl ProcessPort for EnginePort {
                 Some(alone)
             }
         };
-        let variables = convert::variables(process.variables.clone());
+        let variables = sendable(process.variables.clone(), action).await?;
         let (tenant, key) = (process.tenant_id.as_deref(), process.business_key.as_deref());
         match self
             .engine
@@ -193,13 +194,14 @@ impl ProcessPort for EnginePort {
     }
 
     async fn correlate(&self, message: Message) -> Result<Vec<Hit>, PortError> {
+        let action = || format!("correlate the message `{}`", message.name);
         let sent = MessageCorrelation {
             name: &message.name,
             business_key: message.business_key.as_deref(),
             tenant_id: message.tenant_id.as_deref(),
             process_instance_id: message.process_instance_id.as_deref(),
-            correlation_keys: convert::variables(message.correlation_keys.clone()),
-            variables: convert::variables(message.variables.clone()),
+            correlation_keys: sendable(message.correlation_keys.clone(), action).await?,
+            variables: sendable(message.variables.clone(), action).await?,
             all: message.everyone,
             ..MessageCorrelation::default()
         };
@@ -217,11 +219,12 @@ impl ProcessPort for EnginePort {
     }
 
     async fn signal(&self, signal: Signal) -> Result<(), PortError> {
-        let variables = convert::variables(signal.variables);
+        let action = || format!("throw the signal `{}`", signal.name);
+        let variables = sendable(signal.variables.clone(), action).await?;
         self.engine
             .signal(&signal.name, signal.tenant_id.as_deref(), &variables)
             .await
-            .map_err(|error| port_error(format!("throw the signal `{}`", signal.name), error))
+            .map_err(|error| port_error(action(), error))
     }
 
     async fn call_topic(&self, caller: &TaskContext, call: TopicCall) -> Result<Outcome, PortError> {
@@ -264,6 +267,15 @@ impl Starting {
         let index = usize::try_from(hash % STARTS_AT_ONCE as u64).unwrap_or_default();
         self.locks[index].lock().await
     }
+}
+
+/// Values as the engine takes them, with the content of files.
+async fn sendable(values: Variables, action: impl Fn() -> String) -> Result<EngineVariables, PortError> {
+    let rejected = |failure: Failure| PortError::Rejected {
+        action: action(),
+        reason: failure.message,
+    };
+    convert::variables(values).await.map_err(rejected)
 }
 
 fn hit(hit: CorrelationHit) -> Hit {
@@ -314,3 +326,6 @@ fn port_error(action: String, error: EngineError) -> PortError {
         PortError::Rejected { action, reason }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine_client::{BpmnErrorReport, Completion, EngineError, LockedTask};
+use engine_client::{BpmnErrorReport, Completion, EngineError, LockedTask, limits};
 use worker_api::{Answer, BpmnError, Failure, Value};
 
 use crate::pool::Shared;
@@ -29,7 +29,10 @@ pub(crate) async fn prepare(
             Err(failure) => Report::Fail(attempts.fail(&failure)),
         },
         Verdict::Throw(error) => match caught_code(shared, task, &error).await {
-            Ok(Some(code)) => Report::Throw(thrown(task, error, code)),
+            Ok(Some(code)) => match thrown(task, error, code) {
+                Ok(report) => Report::Throw(report),
+                Err(failure) => Report::Fail(attempts.fail(&failure)),
+            },
             Ok(None) => Report::Fail(attempts.fail(&uncaught(&error, &task.activity_id))),
             Err(failure) => Report::Fail(attempts.fail(&failure)),
         },
@@ -38,15 +41,42 @@ pub(crate) async fn prepare(
 
 async fn completion(shared: &Shared, task: &LockedTask, answer: Answer) -> Result<Completion, Failure> {
     let mut completion = Completion::default();
+    let fields = answer.into_fields();
     if let Some(name) = task.extension_properties.get(RESULT_VARIABLE) {
-        completion
-            .variables
-            .insert(name.clone(), convert::object(answer.fields()));
+        let result = convert::object(&fields).map_err(has_run)?;
+        completion.variables.insert(name.clone(), result);
     }
-    if !answer.fields().is_empty() && ask_model(|| shared.definitions.takes_outputs(task)).await? {
-        completion.local_variables = convert::variables(answer.into_fields());
+    if !fields.is_empty() && ask_model(|| shared.definitions.takes_outputs(task)).await? {
+        if fields.len() > MOST_FIELDS {
+            return Err(has_run(Failure::permanent(format!(
+                "the task's answer has {} fields, and {MOST_FIELDS} variables are the most that a task may write; \
+                 answer one structured field",
+                fields.len()
+            ))));
+        }
+        completion.local_variables = convert::variables(fields).await.map_err(has_run)?;
     }
+    check(&completion.variables)?;
+    check(&completion.local_variables)?;
     Ok(completion)
+}
+
+/// Each is a row in the engine's database, and one more in its history.
+const MOST_FIELDS: usize = 1000;
+
+/// What the engine cannot keep would be refused for ever.
+fn check(variables: &engine_client::Variables) -> Result<(), Failure> {
+    limits::check(variables).map_err(|error| {
+        has_run(Failure::permanent(format!(
+            "the engine cannot keep the task's answer: {error}"
+        )))
+    })
+}
+
+/// What an operator needs to know before trying again.
+fn has_run(failure: Failure) -> Failure {
+    let details = format!("{failure}\n\nThe task itself has run. Trying again runs the task again.");
+    failure.with_details(details)
 }
 
 /// The code under which the error is caught: its own before its general one.
@@ -87,21 +117,24 @@ where
 
 /// What else the error says goes into the variable that the model names for the result, and nowhere else: the
 /// engine would spread it over the process.
-fn thrown(task: &LockedTask, error: BpmnError, code: String) -> BpmnErrorReport {
+fn thrown(task: &LockedTask, error: BpmnError, code: String) -> Result<BpmnErrorReport, Failure> {
     let BpmnError {
         message,
         mut variables,
         ..
     } = error;
     let mut report = BpmnErrorReport {
-        code: code.clone(),
-        message: message.clone(),
+        code,
+        // A model may have it put into a variable, which takes no more.
+        message: limits::shortened(&message, limits::LONGEST_STRING).into_owned(),
         variables: BTreeMap::new(),
     };
     if let Some(name) = task.extension_properties.get(RESULT_VARIABLE) {
         variables.insert("code".to_owned(), Value::String(error.code));
         variables.insert("message".to_owned(), Value::String(message));
-        report.variables.insert(name.clone(), convert::object(&variables));
+        let variables = convert::object(&variables).map_err(has_run)?;
+        report.variables.insert(name.clone(), variables);
     }
-    report
+    check(&report.variables)?;
+    Ok(report)
 }

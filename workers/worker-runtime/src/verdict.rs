@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use engine_client::FailureReport;
-use worker_api::{Answer, BpmnError, Failure, Outcome, Retry, RetryPolicy, TaskError};
+use engine_client::{FailureReport, LockedTask};
+use worker_api::{
+    Answer, Becomes, BpmnError, ErrorMap, Failure, Outcome, Retry, RetryPolicy, TaskError, Value,
+};
+
+use crate::details;
 
 /// What the engine is to be told of an attempt.
 #[derive(Debug)]
@@ -14,24 +18,48 @@ pub(crate) enum Verdict {
     Throw(BpmnError),
     /// The attempt has failed.
     Fail(FailureReport),
+    /// There was no attempt: the task is to be offered again after this long.
+    Postpone(Duration),
 }
 
-/// How far a task has come in its retry policy.
+/// How far a task has come in its retry policy, and what its model makes of what goes wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempts {
     policy: RetryPolicy,
     left: u32,
+    errors: ErrorMap,
+    task_id: String,
+    /// Who tries what, for an operator.
+    note: String,
 }
 
 impl Attempts {
     /// From the engine's count of attempts left, which is absent until the first failure.
-    pub(crate) fn new(policy: RetryPolicy, retries: Option<i32>) -> Self {
-        let left = match retries {
+    pub(crate) fn new(policy: RetryPolicy, task: &LockedTask) -> Self {
+        let left = match task.retries {
             None => policy.attempts(),
             // A task is only handed out with attempts left.
             Some(retries) => u32::try_from(retries).unwrap_or(0).max(1),
         };
-        Self { policy, left }
+        Self {
+            policy,
+            left,
+            errors: ErrorMap::default(),
+            task_id: task.id.clone(),
+            note: format!("topic {}, worker {}", task.topic_name, task.worker_id),
+        }
+    }
+
+    /// Names the adapter, too.
+    pub(crate) fn by(mut self, adapter: &str) -> Self {
+        self.note = format!("{}, adapter {adapter}", self.note);
+        self
+    }
+
+    /// Sets what errors and failures become.
+    pub(crate) fn mapping(mut self, errors: ErrorMap) -> Self {
+        self.errors = errors;
+        self
     }
 
     /// Which attempt this is, from 1. Attempts that an operator has added count as the last one again.
@@ -44,36 +72,79 @@ impl Attempts {
         let (retries, retry_timeout) = match failure.retry {
             Retry::Never => (0, Duration::ZERO),
             Retry::ByPolicy => (self.left - 1, self.delay()),
-            Retry::NotBefore(wait) => (self.left - 1, self.delay().max(wait)),
+            Retry::NotBefore(wait) => (self.left - 1, self.delay().max(wait.min(LONGEST_WAIT))),
         };
         let retry_timeout = if retries == 0 {
             Duration::ZERO
         } else {
             retry_timeout
         };
+        let (number, all) = (self.number(), self.policy.attempts());
         FailureReport {
-            message: failure.message.clone(),
-            details: failure.details.clone().unwrap_or_else(|| failure.message.clone()),
+            message: details::message(failure),
+            details: details::details(failure, &format!("attempt {number} of {all}, {}", self.note)),
             retries,
             retry_timeout,
+            ..FailureReport::default()
         }
     }
 
     fn delay(&self) -> Duration {
-        self.policy.delay_after(self.number(), "").unwrap_or_default()
+        let delay = self.policy.delay_after(self.number(), &self.task_id);
+        delay.unwrap_or_default()
+    }
+
+    /// What an error or failure becomes by the model's map, before anything else is decided.
+    fn judge(&self, error: TaskError) -> Verdict {
+        match error {
+            TaskError::Bpmn(error) => match self.errors.of_error(&error) {
+                None => Verdict::Throw(error),
+                Some(Becomes::Error { code, .. }) => Verdict::Throw(BpmnError {
+                    code: code.clone(),
+                    general_code: None,
+                    ..error
+                }),
+                Some(Becomes::Retry) => Verdict::Fail(self.fail(&Failure::retryable(error.to_string()))),
+                Some(Becomes::Incident) => Verdict::Fail(self.fail(&Failure::permanent(error.to_string()))),
+            },
+            TaskError::Failure(failure) => match self.errors.of_failure(&failure) {
+                None => Verdict::Fail(self.fail(&failure)),
+                Some(Becomes::Error { code, at_once }) => {
+                    let report = self.fail(&failure);
+                    if report.retries > 0 && !at_once {
+                        return Verdict::Fail(report);
+                    }
+                    let error = BpmnError::new(code, failure.message);
+                    Verdict::Throw(match failure.details {
+                        Some(details) => error.with(DETAILS, details),
+                        None => error,
+                    })
+                }
+                Some(Becomes::Retry) if failure.retry == Retry::Never => {
+                    Verdict::Fail(self.fail(&failure.with_retry(Retry::ByPolicy)))
+                }
+                Some(Becomes::Retry) => Verdict::Fail(self.fail(&failure)),
+                Some(Becomes::Incident) => Verdict::Fail(self.fail(&failure.with_retry(Retry::Never))),
+            },
+            TaskError::Postponed(postponed) => {
+                tracing::debug!(%postponed, "a task is given back");
+                Verdict::Postpone(postponed.after)
+            }
+        }
     }
 }
+
+/// What a failure told, in the BPMN error that it became.
+const DETAILS: &str = "details";
+
+/// A peer that asks for more is not believed; and the engine's clock would overflow at some.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The verdict on an outcome, before it is known whether a BPMN error is caught.
 pub(crate) fn judge(outcome: Outcome, attempts: &Attempts) -> Verdict {
     match outcome {
         Ok(answer) => Verdict::Complete(answer),
-        Err(TaskError::Bpmn(error)) => Verdict::Throw(error),
-        Err(TaskError::Failure(failure)) => Verdict::Fail(attempts.fail(&failure)),
-        Err(TaskError::Postponed(postponed)) => {
-            let failure = Failure::retryable(postponed.to_string());
-            Verdict::Fail(attempts.fail(&failure.with_retry(Retry::NotBefore(postponed.after))))
-        }
+        Err(error) => attempts.judge(error),
     }
 }
 
@@ -84,10 +155,13 @@ pub(crate) fn uncaught(error: &BpmnError, activity_id: &str) -> Failure {
         None => error.code.clone(),
         Some(general) => format!("{} (or {general})", error.code),
     };
+    let told = match error.variables.get(DETAILS) {
+        Some(Value::String(details)) => details,
+        _ => &error.message,
+    };
     Failure::permanent(format!("BPMN error {}: {}", error.code, error.message)).with_details(format!(
-        "{}\n\nNothing in the process catches the BPMN error {codes}: add an error boundary event with this code \
-         to {activity_id}, or an error event subprocess around it.",
-        error.message
+        "{told}\n\nNothing in the process catches the BPMN error {codes}: add an error boundary event with this code \
+         to {activity_id}, or an error event subprocess around it."
     ))
 }
 
@@ -96,7 +170,14 @@ mod tests {
     use super::*;
 
     fn attempts(policy: &str, retries: Option<i32>) -> Attempts {
-        Attempts::new(policy.parse().unwrap(), retries)
+        let task = LockedTask {
+            id: "task-1".into(),
+            topic_name: "http_request".into(),
+            worker_id: "generic-1".into(),
+            retries,
+            ..LockedTask::default()
+        };
+        Attempts::new(format!("{policy}~0%").parse().unwrap(), &task).by("http")
     }
 
     fn failed(policy: &str, retries: Option<i32>, retry: Retry) -> (u32, u64) {
@@ -133,6 +214,91 @@ mod tests {
     fn attempts_are_numbered_from_one() {
         assert_eq!(attempts("R3/PT1S", None).number(), 1);
         assert_eq!(attempts("R3/PT1S", Some(1)).number(), 3);
+    }
+
+    #[test]
+    fn a_failure_says_who_tried_what_how_often() {
+        let report = attempts("R3/PT1S", Some(2)).fail(&Failure::retryable("no").with_details("why"));
+        assert_eq!(
+            report.details,
+            "why\n\nattempt 2 of 3, topic http_request, worker generic-1, adapter http"
+        );
+    }
+
+    fn judged(map: &str, retries: Option<i32>, error: impl Into<TaskError>) -> String {
+        let attempts = attempts("R3/PT1S", retries).mapping(map.parse().unwrap());
+        match judge(Err(error.into()), &attempts) {
+            Verdict::Throw(error) => format!("throw {} or {:?}", error.code, error.general_code),
+            Verdict::Fail(report) => format!("{} left: {}", report.retries, report.message),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_mapped_failure_is_thrown_when_no_attempt_is_left_unless_it_says_at_once() {
+        let failure = || Failure::retryable("no");
+        assert_eq!(judged("failure -> DOWN", None, failure()), "2 left: no");
+        assert_eq!(
+            judged("failure -> DOWN", Some(1), failure()),
+            "throw DOWN or None"
+        );
+        assert_eq!(
+            judged("failure -> DOWN at once", None, failure()),
+            "throw DOWN or None"
+        );
+        assert_eq!(
+            judged("failure -> DOWN", None, Failure::permanent("no")),
+            "throw DOWN or None"
+        );
+        assert_eq!(judged("TIMEOUT -> DOWN", Some(1), failure()), "0 left: no");
+        let timeout = failure().with_code("TIMEOUT");
+        assert_eq!(judged("TIMEOUT -> DOWN", Some(1), timeout), "throw DOWN or None");
+    }
+
+    #[test]
+    fn failures_and_errors_become_retries_or_incidents() {
+        let error = || BpmnError::new("HTTP_409", "busy").or("HTTP_4XX");
+        assert_eq!(
+            judged("HTTP_404 -> A", None, error()),
+            "throw HTTP_409 or Some(\"HTTP_4XX\")"
+        );
+        assert_eq!(judged("HTTP_4XX -> GONE", None, error()), "throw GONE or None");
+        assert_eq!(
+            judged("HTTP_409 -> retry", None, error()),
+            "2 left: HTTP_409: busy"
+        );
+        assert_eq!(
+            judged("HTTP_409 -> retry", Some(1), error()),
+            "0 left: HTTP_409: busy"
+        );
+        assert_eq!(judged("* -> incident", None, error()), "0 left: HTTP_409: busy");
+        assert_eq!(
+            judged("failure -> incident", None, Failure::retryable("no")),
+            "0 left: no"
+        );
+        assert_eq!(
+            judged("failure -> retry", None, Failure::permanent("no")),
+            "2 left: no"
+        );
+    }
+
+    #[test]
+    fn an_error_made_of_a_failure_keeps_what_the_failure_told() {
+        let attempts = attempts("R1/PT1S", None).mapping("failure -> DOWN".parse().unwrap());
+        let failure = Failure::retryable("no").with_details("why");
+        let Verdict::Throw(error) = judge(Err(failure.into()), &attempts) else {
+            panic!()
+        };
+        assert!(uncaught(&error, "pay").details.unwrap().starts_with("why\n"));
+        assert_eq!(error.message, "no");
+    }
+
+    #[test]
+    fn a_peer_cannot_put_a_task_off_for_good() {
+        assert_eq!(
+            failed("R3/PT1S", None, Retry::NotBefore(Duration::MAX)),
+            (2, 86_400)
+        );
     }
 
     #[test]

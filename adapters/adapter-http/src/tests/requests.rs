@@ -191,7 +191,7 @@ async fn bytes_and_files_are_sent_as_they_are() {
         name: "a.csv".into(),
         media_type: Some("text/csv".into()),
         encoding: None,
-        content: Bytes::from_static(b"a;b"),
+        content: Bytes::from_static(b"a;b").into(),
     };
     let bytes = Bytes::from_static(b"a;b");
     for (value, content_type) in [

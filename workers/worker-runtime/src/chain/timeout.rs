@@ -32,6 +32,7 @@ impl Middleware for Timeout {
                  or `routes.{topic}.timeout`",
                 deadline - now
             ))
+            .with_code("TIMEOUT")
             .into()),
         }
     }
