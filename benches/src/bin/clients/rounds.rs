@@ -189,7 +189,8 @@ fn line(figures: &Figures) -> String {
 async fn versions(engine: String, peers: &BTreeSet<Peer>) -> anyhow::Result<Vec<(String, String)>> {
     let own = env!("CARGO_PKG_VERSION");
     let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty"]).current_dir(workspace());
+    git.args(["describe", "--always", "--dirty"])
+        .current_dir(workspace());
     let own = match first_line(&mut git).await {
         Some(commit) => format!("{own} ({commit})"),
         None => own.to_owned(),
