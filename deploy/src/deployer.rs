@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diagnostics::{Diagnostic, Report};
-use engine_client::{DeploymentRequest, EngineClient, EngineError, ProcessDefinition, Resource};
+use engine_client::{
+    DeploymentQuery, DeploymentRequest, EngineClient, EngineError, ProcessDefinition, Resource,
+};
 use serde::Serialize;
 
 use crate::Bundle;
@@ -124,8 +126,12 @@ async fn unchanged(
     tenant: Option<&str>,
     outcome: &mut Outcome,
 ) -> Result<(), EngineError> {
+    let of_this_name = DeploymentQuery {
+        name: Some(name),
+        ..DeploymentQuery::default()
+    };
     let ours: BTreeSet<_> = engine
-        .deployments(name)
+        .deployments(&of_this_name)
         .await?
         .into_iter()
         .map(|it| it.id)

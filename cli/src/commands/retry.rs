@@ -1,7 +1,7 @@
 //! `procos retry`: gives what has failed in an instance another attempt.
 
 use engine_client::{
-    ActivityRecord, EngineClient, EngineError, ExternalTask, RecordQuery, TokenMove, Variables,
+    ActivityRecord, EngineClient, EngineError, ExternalTask, RecordQuery, Scope, TokenMove, Variables,
 };
 use serde::Serialize;
 
@@ -114,21 +114,28 @@ async fn retry(
     variables: &Variables,
 ) -> Result<Vec<Retried>, Trouble> {
     let id = &failed.instance_id;
-    let (of_process, steps) = tokio::try_join!(engine.variables(id), engine.current_activities(id))?;
+    let (of_process, steps) = tokio::try_join!(
+        engine.variables(Scope::Instance(id)),
+        engine.current_activities(id)
+    )?;
     // All is decided before anything is changed.
     let mut plan = Vec::new();
     for task in &failed.tasks {
-        let inputs = engine.local_variables(&task.execution_id).await?;
+        let inputs = engine.variables(Scope::Execution(&task.execution_id)).await?;
         plan.push((task, how(task, &inputs, variables, &of_process, &steps)?));
     }
     let needs_process = plan.iter().any(|(_, how)| *how != How::OtherInputs) || !failed.jobs.is_empty();
     if needs_process && !variables.is_empty() {
-        engine.set_variables(id, variables).await?;
+        engine
+            .change_variables(Scope::Instance(id), variables, &[])
+            .await?;
     }
     let mut retried = Vec::new();
     for (task, how) in plan {
         if how == How::OtherInputs {
-            engine.set_local_variables(&task.execution_id, variables).await?;
+            engine
+                .change_variables(Scope::Execution(&task.execution_id), variables, &[])
+                .await?;
         }
         match how {
             How::BegunAnew => begin_anew(engine, task, scope_of(task, &steps)).await?,

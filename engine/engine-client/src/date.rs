@@ -17,9 +17,16 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
 
 /// For serde: a date that may be absent.
 pub(crate) mod optional {
-    use serde::{Deserialize, Deserializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{Timestamp, parse};
+    use super::{Timestamp, format, parse};
+
+    pub(crate) fn serialize<S: Serializer>(
+        date: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        date.map(format).serialize(serializer)
+    }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,

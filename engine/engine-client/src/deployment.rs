@@ -1,13 +1,14 @@
-//! Deployments and definitions.
+//! Deployments: files brought to the engine together.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::multipart::{Form, Part};
 use serde::{Deserialize, Serialize};
 
-use crate::{EngineClient, EngineError};
+use crate::{Download, EngineClient, EngineError, ProcessDefinition, date};
 
 /// How long a deployment may take: the engine parses every model in it.
 const DEPLOY_TIMEOUT: Duration = Duration::from_secs(300);
@@ -39,12 +40,58 @@ pub struct DeploymentRequest<'a> {
 
 /// A deployment in the engine.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Deployment {
     /// Its id.
     pub id: String,
     /// Its name.
     #[serde(default)]
     pub name: Option<String>,
+    /// Where it came from.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// When it was made.
+    #[serde(default, deserialize_with = "date::optional::deserialize")]
+    pub deployment_time: Option<Timestamp>,
+    /// Its tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+}
+
+/// Which deployments are meant: all that match every field that is set.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentQuery<'a> {
+    /// Of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// From this source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'a str>,
+    /// Made after this moment.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "date::optional::serialize"
+    )]
+    pub after: Option<Timestamp>,
+    /// Of this tenant.
+    #[serde(rename = "tenantIdIn", skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<&'a str>,
+    /// How many of them are passed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_result: Option<usize>,
+    /// How many are answered at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<usize>,
+}
+
+/// A file in a deployment.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeployedResource {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// What a deployment brought. Where nothing had changed it is an earlier deployment, without new definitions.
@@ -56,30 +103,6 @@ pub struct Deployed {
     /// The process definitions that are new, by id.
     #[serde(default, deserialize_with = "or_default")]
     pub deployed_process_definitions: BTreeMap<String, ProcessDefinition>,
-}
-
-/// A version of a process definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProcessDefinition {
-    /// Its id.
-    pub id: String,
-    /// Its key: the process's id in the model.
-    pub key: String,
-    /// Its name.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Its version, from 1.
-    pub version: u32,
-    /// The file it came from.
-    #[serde(default)]
-    pub resource: Option<String>,
-    /// The deployment it came with.
-    #[serde(default)]
-    pub deployment_id: Option<String>,
-    /// Its tenant.
-    #[serde(default)]
-    pub tenant_id: Option<String>,
 }
 
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -117,17 +140,38 @@ impl EngineClient {
             .await
     }
 
-    /// The deployments of a name, newest first. May be repeated.
+    /// The deployments that match, newest first. May be repeated.
     ///
     /// # Errors
     /// As every call: see [`EngineError`].
-    pub async fn deployments(&self, name: &str) -> Result<Vec<Deployment>, EngineError> {
-        let query = [
-            ("name", name),
-            ("sortBy", "deploymentTime"),
-            ("sortOrder", "desc"),
-        ];
-        self.get(&["deployment"]).query(&query).read().await
+    pub async fn deployments(&self, query: &DeploymentQuery<'_>) -> Result<Vec<Deployment>, EngineError> {
+        self.get(&["deployment"])
+            .query(&[("sortBy", "deploymentTime"), ("sortOrder", "desc")])
+            .query(query)
+            .read()
+            .await
+    }
+
+    /// The files of a deployment. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where there is no such deployment.
+    pub async fn deployment_resources(&self, id: &str) -> Result<Vec<DeployedResource>, EngineError> {
+        self.get(&["deployment", id, "resources"]).read().await
+    }
+
+    /// The content of a file of a deployment, bit by bit: at most `limit` bytes. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where there is no such file, [`EngineError::TooLarge`] where it has more bytes.
+    pub async fn deployment_resource(
+        &self,
+        deployment_id: &str,
+        resource_id: &str,
+        limit: u64,
+    ) -> Result<Download, EngineError> {
+        let path = ["deployment", deployment_id, "resources", resource_id, "data"];
+        self.get(&path).download(limit).await
     }
 
     /// Takes a deployment out of the engine with its instances and their history. May be repeated.
@@ -139,40 +183,5 @@ impl EngineClient {
             .query(&[("cascade", "true")])
             .done()
             .await
-    }
-
-    /// The latest version of every process definition, of one key where one is given. May be repeated.
-    ///
-    /// # Errors
-    /// As every call: see [`EngineError`].
-    pub async fn latest_definitions(&self, key: Option<&str>) -> Result<Vec<ProcessDefinition>, EngineError> {
-        let mut query = vec![("latestVersion", "true"), ("sortBy", "key"), ("sortOrder", "asc")];
-        query.extend(key.map(|key| ("key", key)));
-        self.get(&["process-definition"]).query(&query).read().await
-    }
-
-    /// One version of a definition. May be repeated.
-    ///
-    /// # Errors
-    /// `is_not_found` where there is none of this id.
-    pub async fn definition(&self, id: &str) -> Result<ProcessDefinition, EngineError> {
-        self.get(&["process-definition", id]).read().await
-    }
-
-    /// The BPMN source of a definition. It never changes for an id. May be repeated.
-    ///
-    /// # Errors
-    /// `is_not_found` where there is none of this id.
-    pub async fn definition_xml(&self, id: &str) -> Result<String, EngineError> {
-        #[derive(Deserialize)]
-        struct Source {
-            #[serde(rename = "bpmn20Xml")]
-            xml: String,
-        }
-        Ok(self
-            .get(&["process-definition", id, "xml"])
-            .read::<Source>()
-            .await?
-            .xml)
     }
 }

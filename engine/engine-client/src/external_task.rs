@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::count::Count;
-use crate::{Download, EngineClient, EngineError, date};
+use crate::{Download, EngineClient, EngineError, Scope, date};
 
 /// An external task as the list of them shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -268,14 +268,10 @@ impl EngineClient {
         name: &str,
         limit: u64,
     ) -> Result<Download, EngineError> {
-        let local = self
-            .get(&["execution", execution_id, "localVariables", name, "data"])
-            .download(limit)
-            .await;
-        match local {
+        let local = Scope::Execution(execution_id);
+        match self.download_variable(local, name, limit).await {
             Err(error) if error.is_not_found() => {
-                self.get(&["process-instance", process_instance_id, "variables", name, "data"])
-                    .download(limit)
+                self.download_variable(Scope::Instance(process_instance_id), name, limit)
                     .await
             }
             answer => answer,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EngineClient, EngineError, Variables, encode};
+use crate::{EngineClient, EngineError};
 
 /// A running process instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,26 +67,6 @@ pub enum TokenMove<'a> {
 }
 
 impl EngineClient {
-    /// Starts an instance of the latest version of a definition. Not to be repeated blindly: an answer that got
-    /// lost may belong to an instance that has started.
-    ///
-    /// # Errors
-    /// `is_not_found` where no definition has the key.
-    pub async fn start_instance(
-        &self,
-        key: &str,
-        tenant_id: Option<&str>,
-        business_key: Option<&str>,
-        variables: &Variables,
-    ) -> Result<ProcessInstance, EngineError> {
-        let body = serde_json::json!({ "businessKey": business_key, "variables": encode(variables)? });
-        let call = match tenant_id {
-            None => self.post(&["process-definition", "key", key, "start"]),
-            Some(tenant) => self.post(&["process-definition", "key", key, "tenant-id", tenant, "start"]),
-        };
-        call.json(&body).read().await
-    }
-
     /// The running instances that match, newest definitions first. May be repeated.
     ///
     /// # Errors
@@ -111,43 +91,15 @@ impl EngineClient {
         self.delete(&["process-instance", id]).done().await
     }
 
-    /// Sets variables of a running instance. May be repeated.
+    /// Suspends a running instance, so that none of its steps goes on, or lets it go on. May be repeated.
     ///
     /// # Errors
-    /// As every call: see [`EngineError`].
-    pub async fn set_variables(&self, instance_id: &str, variables: &Variables) -> Result<(), EngineError> {
-        let body = serde_json::json!({ "modifications": encode(variables)? });
-        self.post(&["process-instance", instance_id, "variables"])
+    /// `is_not_found` or `is_bad_request` where no such instance runs.
+    pub async fn suspend_instance(&self, id: &str, suspended: bool) -> Result<(), EngineError> {
+        let body = serde_json::json!({ "suspended": suspended });
+        self.put(&["process-instance", id, "suspended"])
             .json(&body)
             .done()
-            .await
-    }
-
-    /// Sets variables of one execution's own scope, such as the input parameters of a task. May be repeated.
-    ///
-    /// # Errors
-    /// As every call: see [`EngineError`].
-    pub async fn set_local_variables(
-        &self,
-        execution_id: &str,
-        variables: &Variables,
-    ) -> Result<(), EngineError> {
-        let body = serde_json::json!({ "modifications": encode(variables)? });
-        self.post(&["execution", execution_id, "localVariables"])
-            .json(&body)
-            .done()
-            .await
-    }
-
-    /// An execution's own variables, such as the input parameters of a task. May be repeated.
-    ///
-    /// # Errors
-    /// As every call: see [`EngineError`].
-    pub async fn local_variables(&self, execution_id: &str) -> Result<Variables, EngineError> {
-        let query = [("deserializeValues", "false")];
-        self.get(&["execution", execution_id, "localVariables"])
-            .query(&query)
-            .read()
             .await
     }
 
@@ -167,18 +119,6 @@ impl EngineClient {
         self.post(&["process-instance", id, "modification"])
             .json(&body)
             .done()
-            .await
-    }
-
-    /// The variables of a running instance. May be repeated.
-    ///
-    /// # Errors
-    /// `is_not_found` where no such instance runs.
-    pub async fn variables(&self, instance_id: &str) -> Result<Variables, EngineError> {
-        let query = [("deserializeValues", "false")];
-        self.get(&["process-instance", instance_id, "variables"])
-            .query(&query)
-            .read()
             .await
     }
 }

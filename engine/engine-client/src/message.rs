@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::count::Count;
 use crate::{EngineClient, EngineError, Variables, encode};
 
 /// A message to be correlated.
@@ -95,10 +96,6 @@ impl EngineClient {
     /// # Errors
     /// As every call: see [`EngineError`].
     pub async fn waiting_for(&self, message: &MessageCorrelation<'_>) -> Result<u64, EngineError> {
-        #[derive(Deserialize)]
-        struct Count {
-            count: u64,
-        }
         let sent = serde_json::json!(encode(&message.correlation_keys)?);
         let keys = message
             .correlation_keys
@@ -111,8 +108,7 @@ impl EngineClient {
             "tenantIdIn": message.tenant_id.map(|tenant| [tenant]),
             "processVariables": keys.collect::<Vec<_>>(),
         });
-        let count: Count = self.post(&["execution", "count"]).json(&body).read().await?;
-        Ok(count.count)
+        Count::of(self.post(&["execution", "count"]).json(&body)).await
     }
 
     /// Throws a signal at everything that waits for it. Not to be repeated blindly.

@@ -1,4 +1,4 @@
-//! Incidents, jobs, and what waits for events.
+//! Incidents, and what waits for events.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -42,22 +42,6 @@ pub struct Incident {
     pub tenant_id: Option<String>,
 }
 
-/// A job: a timer or an asynchronous continuation.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Job {
-    /// Its id.
-    pub id: String,
-    /// How many attempts are left.
-    pub retries: i32,
-    /// The element that failed.
-    #[serde(default)]
-    pub failed_activity_id: Option<String>,
-    /// The last failure's message.
-    #[serde(default)]
-    pub exception_message: Option<String>,
-}
-
 /// Something that waits for a message or a signal.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,28 +71,6 @@ impl EngineClient {
         let mut query = vec![("sortBy", "incidentTimestamp"), ("sortOrder", "desc")];
         query.extend(process_instance_id.map(|id| ("processInstanceId", id)));
         self.get(&["incident"]).query(&query).read().await
-    }
-
-    /// The jobs of an instance. May be repeated.
-    ///
-    /// # Errors
-    /// As every call: see [`EngineError`].
-    pub async fn jobs(&self, process_instance_id: &str) -> Result<Vec<Job>, EngineError> {
-        self.get(&["job"])
-            .query(&[("processInstanceId", process_instance_id)])
-            .read()
-            .await
-    }
-
-    /// Gives a job a number of attempts left; more than none resolves its incident. May be repeated.
-    ///
-    /// # Errors
-    /// `is_not_found` where the job is gone.
-    pub async fn set_job_retries(&self, job_id: &str, retries: u32) -> Result<(), EngineError> {
-        self.put(&["job", job_id, "retries"])
-            .json(&serde_json::json!({ "retries": retries }))
-            .done()
-            .await
     }
 
     /// What waits for an event of a kind (`message`, `signal`) and name. May be repeated.

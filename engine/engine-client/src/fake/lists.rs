@@ -176,6 +176,7 @@ fn list(mut items: Vec<Json>, query: Query, filters: Filters) -> Result<Vec<Json
                     vec![&value]
                 };
                 items.retain(|item| {
+                    let field = if item.get(name).is_some() { name } else { field };
                     let is = item[field]
                         .as_str()
                         .map_or_else(|| item[field].to_string(), str::to_owned);
