@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(map.of_error(&BpmnError::new("HTTP_409", "")), None);
         assert_eq!(map.of_failure(&Failure::permanent("")), None);
         assert_eq!(ErrorMap::default().of_failure(&Failure::permanent("")), None);
-        let failures = super::tests::map("failure -> DOWN");
+        let failures = tests::map("failure -> DOWN");
         assert_eq!(
             failures.of_error(&BpmnError::new("HTTP_409", "")),
             None,

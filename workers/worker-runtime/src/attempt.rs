@@ -38,7 +38,11 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
     let task = task(&mut locked, plan.attempts.number());
     let span = chain::span(&task);
     let started = clock::now();
-    let watch = Watch { shared, task: &task, told: false };
+    let watch = Watch {
+        shared,
+        task: &task,
+        told: false,
+    };
     shared.observe(Event::Started { task: &task });
     let attempt = async {
         let outcome = match mistake {
@@ -59,7 +63,14 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
     let (elapsed, report) = attempt.instrument(span.clone()).await;
     watch.ended();
     let attempts = plan.attempts;
-    End { task, report, elapsed, span, attempts, refusal: None }
+    End {
+        task,
+        report,
+        elapsed,
+        span,
+        attempts,
+        refusal: None,
+    }
 }
 
 impl End {
@@ -72,7 +83,9 @@ impl End {
 
     /// Puts the report of a failure in the place of the refused report. Says whether there was one.
     pub(crate) fn replace(&mut self) -> bool {
-        let (Some(report), Some(why)) = (&self.report, self.refusal.take()) else { return false };
+        let (Some(report), Some(why)) = (&self.report, self.refusal.take()) else {
+            return false;
+        };
         let details = why.details.as_deref().unwrap_or_default();
         tracing::warn!(parent: &self.span, %why, details, "the engine refuses the report on a task");
         if let Report::Fail(lost) = report {
@@ -103,7 +116,11 @@ impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if !self.told {
             let (task, ended) = (self.task, Ended::Dropped);
-            self.shared.observe(Event::Finished { task, ended, elapsed: Duration::ZERO });
+            self.shared.observe(Event::Finished {
+                task,
+                ended,
+                elapsed: Duration::ZERO,
+            });
         }
     }
 }

@@ -17,9 +17,9 @@ use tracing::Instrument;
 use crate::attempt::{self, End};
 use crate::clock::now;
 use crate::event::{Ended, Event};
+use crate::journal;
 use crate::pool::{DrainReport, Shared};
 use crate::protocol::{Action, Fetch, HandlerEnd, How, Machine, Reply, TaskId};
-use crate::journal;
 
 /// What reaches the driver from outside.
 pub(crate) enum Told {
@@ -104,7 +104,9 @@ impl Driver {
 
     fn show(&mut self) {
         let answers = self.machine.engine_answers();
-        self.shared.in_flight.store(self.machine.locked().len(), Ordering::Relaxed);
+        self.shared
+            .in_flight
+            .store(self.machine.locked().len(), Ordering::Relaxed);
         let ready = answers && !self.stopping;
         if self.shared.ready.swap(ready, Ordering::Relaxed) != ready && ready {
             self.shared.observe(Event::EngineBack);
@@ -154,7 +156,9 @@ impl Driver {
             Action::Extend(id) => self.extend(id, Answer::Extended),
             Action::Probe(id) => self.extend(id, Answer::Probed),
             Action::Free(id) => {
-                let Some(lane) = self.machine.lane_of(&id) else { return };
+                let Some(lane) = self.machine.lane_of(&id) else {
+                    return;
+                };
                 let shared = Arc::clone(&self.shared);
                 self.send(async move {
                     let freed = journal::free(&shared.engine, &shared.worker_ids[lane], &id).await;
@@ -172,8 +176,11 @@ impl Driver {
     fn fetch(&mut self, fetch: Fetch) {
         let shared = Arc::clone(&self.shared);
         // Nothing comes to this lane before it is answered, so what is known now is what may not be freed.
-        let known: HashSet<TaskId> =
-            if fetch.recover { self.machine.locked().cloned().collect() } else { HashSet::new() };
+        let known: HashSet<TaskId> = if fetch.recover {
+            self.machine.locked().cloned().collect()
+        } else {
+            HashSet::new()
+        };
         let given_up = self.fetching.clone();
         self.send(async move {
             let asked_at = now();
@@ -183,10 +190,18 @@ impl Driver {
     }
 
     fn start(&mut self, id: TaskId) {
-        let Some(flight) = self.machine.kept(&id) else { return };
-        let Some(locked) = flight.locked.take() else { return };
+        let Some(flight) = self.machine.kept(&id) else {
+            return;
+        };
+        let Some(locked) = flight.locked.take() else {
+            return;
+        };
         let (shared, cancelled) = (Arc::clone(&self.shared), flight.cancelled.clone());
-        let mut telling = Telling { id, end: None, to: Arc::clone(&self.shared) };
+        let mut telling = Telling {
+            id,
+            end: None,
+            to: Arc::clone(&self.shared),
+        };
         self.shared.handlers.spawn(async move {
             let end = attempt::run(&shared, locked, cancelled).await;
             telling.of(end);
@@ -194,8 +209,12 @@ impl Driver {
     }
 
     fn report(&mut self, id: TaskId) {
-        let Some(lane) = self.machine.lane_of(&id) else { return };
-        let Some(end) = self.machine.kept(&id).and_then(|flight| flight.end.take()) else { return };
+        let Some(lane) = self.machine.lane_of(&id) else {
+            return;
+        };
+        let Some(end) = self.machine.kept(&id).and_then(|flight| flight.end.take()) else {
+            return;
+        };
         let shared = Arc::clone(&self.shared);
         let span = end.span.clone();
         let sending = async move {
@@ -213,7 +232,9 @@ impl Driver {
         id: TaskId,
         answer: impl FnOnce(TaskId, Instant, Result<(), EngineError>) -> Answer + Send + 'static,
     ) {
-        let Some(lane) = self.machine.lane_of(&id) else { return };
+        let Some(lane) = self.machine.lane_of(&id) else {
+            return;
+        };
         let shared = Arc::clone(&self.shared);
         self.send(async move {
             let asked_at = now();
@@ -279,7 +300,15 @@ impl Driver {
         let tasks = tasks.into_iter().map(|locked| {
             let (id, topic) = (TaskId::from(locked.id.as_str()), locked.topic_name.clone());
             let cancelled = giving_up.child_token();
-            (id, topic, Flight { locked: Some(locked), cancelled, end: None })
+            (
+                id,
+                topic,
+                Flight {
+                    locked: Some(locked),
+                    cancelled,
+                    end: None,
+                },
+            )
         });
         self.machine.fetched(lane, asked_at, now(), tasks);
     }
@@ -306,7 +335,11 @@ impl Driver {
             self.drained.finished += usize::from(how == How::Reported);
             self.drained.given_up += usize::from(how != How::Reported);
         }
-        self.shared.observe(Event::Finished { task: &end.task, ended, elapsed: end.elapsed });
+        self.shared.observe(Event::Finished {
+            task: &end.task,
+            ended,
+            elapsed: end.elapsed,
+        });
     }
 }
 
@@ -320,10 +353,17 @@ async fn ask(
     if fetch.recover {
         let freed = journal::free_all(&shared.engine, worker_id, |id| !known.contains(id)).await?;
         if freed > 0 {
-            tracing::info!(pool = shared.settings.name, freed, "freed tasks that a lost answer had brought");
+            tracing::info!(
+                pool = shared.settings.name,
+                freed,
+                "freed tasks that a lost answer had brought"
+            );
         }
     }
-    let topics = fetch.subscriptions.iter().map(|index| shared.settings.topics[*index].request(&shared.settings));
+    let topics = fetch
+        .subscriptions
+        .iter()
+        .map(|index| shared.settings.topics[*index].request(&shared.settings));
     let request = FetchRequest {
         worker_id: worker_id.clone(),
         max_tasks: fetch.max_tasks,
@@ -369,7 +409,10 @@ impl Telling {
 impl Drop for Telling {
     fn drop(&mut self) {
         // Nobody listens any more where the driver itself is gone.
-        let _ = self.to.told.send(Told::Ended(Arc::clone(&self.id), self.end.take()));
+        let _ = self
+            .to
+            .told
+            .send(Told::Ended(Arc::clone(&self.id), self.end.take()));
     }
 }
 

@@ -1,23 +1,19 @@
-//! Fetches, locks and runs the external tasks of an engine of the Camunda 7 family.
-//!
-//! A [`WorkerPool`] keeps one long poll for many topics open, runs each task by the adapter that its topic is
-//! routed to, in as many slots as it has, extends the locks while handlers run and reports every outcome until
-//! the engine has taken or refused it.
-//!
-//! What holds, and where it is decided:
-//! - No more tasks are locked than there are slots and a stated number ahead of them; limits of topics hold, and a topic
-//!   with a long queue starves no other (`protocol`).
-//! - A task runs at most once at a time here, and its handler is cancelled when its lock is lost (`protocol`).
-//! - A business error is thrown only where the process catches it, else it is an incident (`definitions`).
-//! - Retries and their delays follow the task's policy (`verdict`).
-//! - A report is repeated until the engine has taken or refused it, as many at once as the engine takes best
-//!   (`protocol`, `throttle`).
-//! - What a killed worker had locked is found and unlocked by the next one (`journal`).
+#![doc = include_str!("../README.md")]
+
+// Where what holds is decided:
+// - No more tasks are locked than there are slots and a stated number ahead of them; limits of topics hold, and a topic
+//   with a long queue starves no other (`protocol`).
+// - A task runs at most once at a time here, and its handler is cancelled when its lock is lost (`protocol`).
+// - A business error is thrown only where the process catches it, else it is an incident (`definitions`).
+// - Retries and their delays follow the task's policy (`verdict`).
+// - A report is repeated until the engine has taken or refused it, as many at once as the engine takes best
+//   (`protocol`, `throttle`).
+// - What a killed worker had locked is found and unlocked by the next one (`journal`).
 
 mod attempt;
 mod backoff;
-mod clock;
 mod chain;
+mod clock;
 mod convert;
 mod definitions;
 mod details;
@@ -40,8 +36,9 @@ mod worker;
 // What a program with a worker needs of the crates below, so that it can do with this one.
 pub use engine_client::{EngineClient, EngineError, Login};
 pub use worker_api::{
-    Adapter, AdapterDescription, Answer, BpmnError, ErrorCode, Failure, File, Outcome, Postponed, Retry, RetryPolicy,
-    Task, TaskContext, TaskError, TopicDescription, Value, Variables, async_trait, flexible, structured,
+    Adapter, AdapterDescription, Answer, BpmnError, ErrorCode, Failure, File, Outcome, Postponed, Retry,
+    RetryPolicy, Task, TaskContext, TaskError, TopicDescription, Value, Variables, async_trait, flexible,
+    structured,
 };
 
 pub use chain::{Chain, ChainBuilder, Concurrency};
@@ -52,3 +49,13 @@ pub use pool::{DrainReport, StartError, WorkerPool};
 pub use port::EnginePort;
 pub use settings::{PoolSettings, Subscription};
 pub use worker::{Topic, Worker, WorkerBuilder, WorkerError};
+
+/// The snippets of the guides are compiled and run, too.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/rust-worker.md")]
+    struct WriteAWorker;
+
+    #[doc = include_str!("../../../docs/rust-adapter.md")]
+    struct TestAnAdapter;
+}

@@ -74,7 +74,9 @@ pub enum StartError {
         topic: String,
     },
     /// The same topic twice, with the same filters.
-    #[error("pool {pool}: the topic `{topic}` is listed twice; name it once, or give the two different filters")]
+    #[error(
+        "pool {pool}: the topic `{topic}` is listed twice; name it once, or give the two different filters"
+    )]
     TopicTwice {
         /// The pool.
         pool: String,
@@ -145,6 +147,7 @@ impl WorkerPool {
                 Some(Entry::create(&directory, &worker_id, &engine).map_err(failed)?)
             }
         };
+        tracing::info!(pool = settings.name, worker_id, chain = ?settings.chain, "takes tasks");
         let (told, telling) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             nudger: Nudger::start(engine.clone(), &worker_id, stopping.clone()),
@@ -154,7 +157,9 @@ impl WorkerPool {
             told,
             ready: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
-            worker_ids: (0..LANES).map(|lane| journal::worker_id(&worker_id, lane)).collect(),
+            worker_ids: (0..LANES)
+                .map(|lane| journal::worker_id(&worker_id, lane))
+                .collect(),
             engine,
             settings,
             router,
@@ -260,9 +265,8 @@ fn check(settings: &PoolSettings, router: &dyn Router) -> Result<(), StartError>
         if subscription.limit == Some(0) {
             return empty("a topic has the limit 0; take the topic out, or give it at least one slot");
         }
-        let same = |other: &Subscription| {
-            other.topic == subscription.topic && other.request == subscription.request
-        };
+        let same =
+            |other: &Subscription| other.topic == subscription.topic && other.request == subscription.request;
         if settings.topics[..index].iter().any(same) {
             return Err(StartError::TopicTwice {
                 pool: pool(),

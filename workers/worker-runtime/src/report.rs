@@ -82,7 +82,9 @@ pub(crate) fn refused(report: &Report, error: &EngineError) -> Failure {
             )
         }
         Report::Postpone(_) => {
-            return Failure::retryable(format!("the task was to be run later, and its lock could not be changed: {said}"));
+            return Failure::retryable(format!(
+                "the task was to be run later, and its lock could not be changed: {said}"
+            ));
         }
         Report::Complete(_) => format!("the process could not go on with this task's result: {said}"),
         Report::Fail(_) | Report::LastWord(_) => {

@@ -16,9 +16,10 @@ pub struct PoolSettings {
     pub name: String,
     /// How many tasks run at once.
     pub capacity: usize,
-    /// How many tasks more may be locked, so that a slot that becomes free finds its next task here. None are where
-    /// handlers usually take longer than half a second; one that has found no slot within a second is unlocked.
-    pub prefetch: usize,
+    /// How many tasks more may be locked, so that a slot that becomes free finds its next task here; unless said, as
+    /// many as there are slots. None are where handlers usually take longer than half a second, and one that has found
+    /// no slot within a second is unlocked.
+    pub prefetch: Option<usize>,
     /// What it asks the engine for. Each topic needs a route.
     pub topics: Vec<Subscription>,
     /// Whether tasks of a higher priority come first; costs the engine a sort at each fetch.
@@ -95,7 +96,7 @@ impl PoolSettings {
         Self {
             name: name.into(),
             capacity: 64,
-            prefetch: 64,
+            prefetch: None,
             priorities: false,
             handlers: None,
             topics: topics.into_iter().map(Into::into).collect(),
@@ -123,10 +124,14 @@ impl PoolSettings {
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             capacity: self.capacity,
-            prefetch: self.prefetch,
+            prefetch: self.prefetch.unwrap_or(self.capacity),
             lock_duration: self.lock_duration,
             long_poll: self.long_poll,
-            subscriptions: self.topics.iter().map(|topic| (topic.topic.clone(), topic.limit)).collect(),
+            subscriptions: self
+                .topics
+                .iter()
+                .map(|topic| (topic.topic.clone(), topic.limit))
+                .collect(),
         }
     }
 }

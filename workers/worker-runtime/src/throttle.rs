@@ -10,7 +10,7 @@
 //!   Morrison, Eilebrecht: Optimizing Concurrency Levels in the .NET ThreadPool, FeBID 2008). Limiters that judge
 //!   by latency (Vegas, Gradient) or by loss (AIMD) end elsewhere: the one takes latency that other clients cause
 //!   for its own, the other meets no loss before the optimum is long past.
-//! - What counts is reports taken in the time in which the limit was reached, after one round under it: idle times,
+//! - What counts is reports taken in the time in which the limit was reached, after a round under it: idle times,
 //!   half-empty queues and short bursts prove nothing and change nothing.
 //! - A sign of overload brings the limit down at once.
 
@@ -18,35 +18,46 @@ use std::time::{Duration, Instant};
 
 /// The limits to choose from, close enough that the best lies within a few per cent of one of them.
 const LADDER: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
-/// Where it starts: 4, which no engine that was measured found far too many.
+/// Where it starts: 4.
 const START: usize = 3;
-/// Rungs that the first comparisons span, twice the limit or half of it; the last ones span one.
+/// Rungs that the first comparisons span: twice the limit, or half of it. The last ones span one.
 const STRIDE: usize = 2;
-/// Reports that a measurement takes, at least; more where the limit is higher, to see each place in line once.
+/// From this rung on the first look down goes to a quarter: far too many in flight are slow to measure.
+const HIGH: usize = 6;
+/// Reports that a measurement takes at least, and half the limit.
 const SAMPLES: usize = 32;
+/// A measurement that is not whole after so many times the reports that it takes never will be.
+const PATIENCE: usize = 10;
 /// A place in flight that is empty for longer than this was not wanted.
 const MOMENT: Duration = Duration::from_millis(2);
-/// A comparison that has not been settled by so many pairs of measurements is a tie.
+/// A comparison that so many pairs of measurements have not settled ends as they stand.
 const PAIRS: u32 = 12;
 /// How many standard errors settle a comparison.
 const SURE: f64 = 1.5;
-/// What a move must gain to be made (as a logarithm, so nearly a share).
+/// What a move up must gain (gains are logarithms, so nearly shares).
 const GAIN_UP: f64 = 0.03;
-/// A move down may cost a little: fewer in flight leave the engine to others.
+/// What a move down may cost: fewer in flight leave the engine to others.
 const GAIN_DOWN: f64 = -0.01;
+/// A first pair that differs by more than this is enough.
+const CLEAR: f64 = 0.4;
 /// What one pair can prove at most: a pause of the engine's JVM in one of its halves is no verdict.
 const PAIR_MOST: f64 = 0.3;
 /// Measurements between two looks at the neighbours: at first, and at most.
-const REST: (u32, u32) = (16, 128);
-/// A rate that is off by so much (as a logarithm), in so many measurements in a row, is a changed engine.
-const CHANGED: (f64, u32) = (0.35, 3);
+const REST: (u32, u32) = (16, 96);
+/// A rate that is off by so much, in so many measurements in a row, is a changed engine.
+const CHANGED: (f64, u32) = (0.25, 3);
 /// For how long limits are left alone that brought overload.
-const CEILING: Duration = Duration::from_secs(5);
+const CEILING: Duration = Duration::from_secs(3);
+/// Overload so soon after the last was no accident.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Decides how many reports are in flight at once, from 1 to 64. It has no clock and does no I/O: the owner asks
 /// [`admits`](Self::admits), says what it [`sent`](Self::sent) and how that was [`answered`](Self::answered).
 #[derive(Debug)]
 pub(crate) struct Throttle {
+    most: usize,
+    /// The first rung that reaches it.
+    top: usize,
     in_flight: usize,
     /// The rung that it holds.
     base: usize,
@@ -54,6 +65,8 @@ pub(crate) struct Throttle {
     epoch: u64,
     /// The epoch that the last fall began: overload of what was sent before has been heard already.
     fallen: u64,
+    /// When overload last halved the base.
+    fell: Option<Instant>,
     /// Rungs from here on brought overload, until then.
     ceiling: Option<(usize, Instant)>,
     window: Window,
@@ -84,8 +97,14 @@ pub(crate) enum Answered {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     /// Holds the base. The logarithm of the rate that it expects, measurements left, and those off in a row.
-    Resting { rate: Option<f64>, left: u32, off: u32 },
+    Resting {
+        rate: Option<f64>,
+        left: u32,
+        off: u32,
+    },
     Comparing(Comparison),
+    /// Overload halved the limit: after one measurement without more of it, back to this rung.
+    Recovering(usize),
 }
 
 /// The base against a candidate, in pairs of measurements: base, candidate, candidate, base and so on, which
@@ -108,8 +127,11 @@ struct Comparison {
 /// One measurement: how many were taken in how much time with the limit reached.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
-    /// Answers to come before it counts: a round under this limit.
+    /// Answers to come before it counts: what was sent under another limit, and a round under this one.
     settling: usize,
+    /// All answers since it began, and the most that were in flight.
+    answers: usize,
+    peak: usize,
     /// Since when the clock runs.
     since: Option<Instant>,
     taken: usize,
@@ -130,18 +152,34 @@ struct Hole {
 struct Noise(f64);
 
 impl Throttle {
-    /// Starts with a limit of 4 and goes its way from there.
-    pub(crate) fn new() -> Self {
+    /// Starts with a limit of 4 and goes its way from there. `most` is how many the worker could have in flight
+    /// with the slots that it has: limits above are never reached, and what is never reached cannot be measured.
+    pub(crate) fn at_most(most: usize) -> Self {
+        let most = most.max(1);
+        let top = LADDER
+            .iter()
+            .position(|limit| *limit >= most)
+            .unwrap_or(LADDER.len() - 1);
         let mut throttle = Self {
+            most,
+            top,
             in_flight: 0,
-            base: START,
+            base: START.min(top),
             epoch: 0,
             fallen: 0,
+            fell: None,
             ceiling: None,
-            window: Window::default(),
+            window: Window {
+                settling: LADDER[START],
+                ..Window::default()
+            },
             noise: Noise(0.02),
             rest: REST.0,
-            phase: Phase::Resting { rate: None, left: 0, off: 0 },
+            phase: Phase::Resting {
+                rate: None,
+                left: 0,
+                off: 0,
+            },
         };
         throttle.look(true, STRIDE, true);
         throttle
@@ -154,10 +192,11 @@ impl Throttle {
 
     /// How many may be in flight now. It changes with answers only.
     pub(crate) fn limit(&self) -> usize {
-        LADDER[self.rung()]
+        LADDER[self.rung()].min(self.most)
     }
 
     /// How many are in flight. For a moment more than the limit, after it fell.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -165,14 +204,19 @@ impl Throttle {
     /// One goes out, at `now`. It counts as in flight until its ticket is [`answered`](Self::answered).
     pub(crate) fn sent(&mut self, now: Instant) -> Ticket {
         self.in_flight += 1;
+        self.window.peak = self.window.peak.max(self.in_flight);
         if self.in_flight == self.limit() {
             self.window.filled(now, self.in_flight);
         }
-        Ticket { epoch: self.epoch, rung: self.rung() }
+        Ticket {
+            epoch: self.epoch,
+            rung: self.rung(),
+        }
     }
 
     /// The report of this ticket came to its end, at `now`.
     pub(crate) fn answered(&mut self, ticket: Ticket, now: Instant, how: Answered) {
+        let full = self.in_flight >= self.limit();
         if self.in_flight == self.limit() {
             self.window.hole = Some(Hole { since: now, taken: 0 });
         }
@@ -181,8 +225,11 @@ impl Throttle {
             Answered::Other => {}
             Answered::Overloaded => self.fall(&ticket, now),
             Answered::Taken => {
-                if let Some(rate) = self.window.taken(now, SAMPLES.max(self.limit() / 2)) {
-                    self.measured(rate.ln(), now);
+                let enough = SAMPLES.max(self.limit() / 2);
+                match self.window.taken(now, full, enough) {
+                    Some(rate) => self.measured(rate.ln(), now),
+                    None if self.window.answers > PATIENCE * enough + self.limit() => self.starved(now),
+                    None => {}
                 }
             }
         }
@@ -204,9 +251,13 @@ impl Throttle {
         match self.phase {
             Phase::Resting { rate, left, off } => self.rested(found, rate, left, off),
             Phase::Comparing(comparison) => self.compared(found, comparison),
+            Phase::Recovering(rung) => {
+                self.base = rung;
+                self.look(true, STRIDE, true);
+            }
         }
         if self.rung() != before {
-            self.changed();
+            self.changed(now);
         }
     }
 
@@ -217,12 +268,20 @@ impl Throttle {
                 self.rest = REST.0;
                 self.look(true, STRIDE, true);
             } else {
-                self.phase = Phase::Resting { rate, left, off: off + 1 };
+                self.phase = Phase::Resting {
+                    rate,
+                    left,
+                    off: off + 1,
+                };
             }
         } else if left == 0 {
             self.look(true, 1, true);
         } else {
-            self.phase = Phase::Resting { rate: Some(known + 0.1 * (found - known)), left: left - 1, off: 0 };
+            self.phase = Phase::Resting {
+                rate: Some(known + 0.1 * (found - known)),
+                left: left - 1,
+                off: 0,
+            };
         }
     }
 
@@ -233,8 +292,13 @@ impl Throttle {
             self.phase = Phase::Comparing(comparison);
             return;
         };
-        let gain = if comparison.on_candidate { found - first } else { first - found };
-        let clear = gain.abs() > 0.4 && comparison.pairs == 0; let gain = gain.clamp(-PAIR_MOST, PAIR_MOST);
+        let gain = if comparison.on_candidate {
+            found - first
+        } else {
+            first - found
+        };
+        let clear = comparison.pairs == 0 && gain.abs() > CLEAR;
+        let gain = gain.clamp(-PAIR_MOST, PAIR_MOST);
         comparison.pairs += 1;
         comparison.sum += gain;
         let pairs = f64::from(comparison.pairs);
@@ -242,16 +306,23 @@ impl Throttle {
         if comparison.pairs > 1 {
             self.noise.learn(gain - mean, pairs);
         }
+        let Comparison {
+            up,
+            stride,
+            candidate,
+            other,
+            ..
+        } = comparison;
+        let over = mean - if up { GAIN_UP } else { GAIN_DOWN };
         let doubt = SURE * (self.noise.0 / pairs).sqrt();
-        let settled = comparison.pairs >= PAIRS;
-        let Comparison { up, stride, candidate, other, .. } = comparison;
-        let wanted = if up { GAIN_UP } else { GAIN_DOWN };
-        if clear && gain > 0.0 || comparison.pairs >= 2 && mean - doubt > wanted || settled && mean > wanted {
+        let settled = clear || comparison.pairs >= PAIRS || comparison.pairs > 1 && over.abs() > doubt;
+        // What is still in doubt at the end stays as it is.
+        if settled && (clear || over > doubt) && over > 0.0 {
             self.base = candidate;
             self.rest = REST.0;
             // Where it came from is known to be worse.
-            self.look(up, stride, false);
-        } else if clear || comparison.pairs >= 2 && mean + doubt < wanted || settled {
+            self.look(up, (2 * stride).min(STRIDE), false);
+        } else if settled {
             self.next(up, stride, other);
         } else {
             self.phase = Phase::Comparing(comparison);
@@ -260,9 +331,14 @@ impl Throttle {
 
     /// Looks at a neighbour of the base, or, where there is none, at what comes after it.
     fn look(&mut self, up: bool, stride: usize, other: bool) {
-        let top = self.ceiling.map_or(LADDER.len(), |(rung, _)| rung.max(1)) - 1;
-        let candidate = if up { (self.base + stride).min(top) } else { self.base.saturating_sub(stride) };
-        if up && candidate <= self.base || candidate == self.base {
+        let top = self.ceiling.map_or(self.top, |(rung, _)| rung.saturating_sub(1));
+        let candidate = if up {
+            (self.base + stride).min(top)
+        } else {
+            let far = stride > 1 && self.base >= HIGH;
+            self.base.saturating_sub(if far { 2 * stride } else { stride })
+        };
+        if candidate == self.base || up && candidate < self.base {
             return self.next(up, stride, other);
         }
         self.phase = Phase::Comparing(Comparison {
@@ -284,30 +360,73 @@ impl Throttle {
         } else if stride > 1 {
             self.look(!up, stride / 2, true);
         } else {
-            self.phase = Phase::Resting { rate: None, left: self.rest, off: 0 };
+            self.phase = Phase::Resting {
+                rate: None,
+                left: self.rest,
+                off: 0,
+            };
             self.rest = (self.rest * 2).min(REST.1);
         }
     }
 
-    fn changed(&mut self) {
+    /// Another limit is in force: what is in flight was sent under the old one.
+    fn changed(&mut self, now: Instant) {
         self.epoch += 1;
-        self.window = Window { settling: self.in_flight + self.limit(), ..Window::default() };
+        self.window = Window {
+            settling: self.in_flight + self.limit(),
+            hole: (self.in_flight < self.limit()).then_some(Hole { since: now, taken: 0 }),
+            ..Window::default()
+        };
     }
 
-    /// Overload: back to the base where a candidate brought it, else half of the base, once a round.
+    /// The limit is not reached often enough to measure. A candidate is given up; a base that the worker comes
+    /// near to is lowered until it is reached; one that is far above what is needed stays for the next rush.
+    fn starved(&mut self, now: Instant) {
+        let near = 2 * self.window.peak > self.limit();
+        match self.phase {
+            Phase::Comparing(Comparison {
+                up,
+                stride,
+                other,
+                on_candidate: true,
+                ..
+            }) => self.next(up, stride, other),
+            _ if near => {
+                self.base = self.base.saturating_sub(1);
+                self.look(false, 1, false);
+            }
+            _ => {}
+        }
+        self.changed(now);
+    }
+
+    /// Overload, heard once a round: back to the base where a candidate brought it, else half of the base, and
+    /// back to it soon, unless it happens again.
     fn fall(&mut self, ticket: &Ticket, now: Instant) {
         if ticket.epoch < self.fallen {
             return;
         }
-        if ticket.rung > self.base {
-            self.ceiling = Some((ticket.rung, now + CEILING));
-        } else {
-            self.base = self.base.saturating_sub(STRIDE);
-        }
-        self.changed();
-        self.fallen = self.epoch;
+        let again = self
+            .fell
+            .is_some_and(|fell| now.saturating_duration_since(fell) < AGAIN);
+        let (guilty, halved) = (ticket.rung, self.base.saturating_sub(STRIDE));
         self.rest = REST.0;
-        self.look(true, STRIDE, false);
+        if guilty > self.base || again {
+            // The lowest rungs stay open: an engine that comes back from an outage is soon used again.
+            self.ceiling = Some((guilty.max(START + 1), now + CEILING));
+        }
+        if guilty > self.base {
+            self.look(false, 1, false);
+        } else {
+            self.phase = Phase::Recovering(self.base);
+            self.base = halved;
+            if again {
+                self.look(true, 1, false);
+            }
+            self.fell = Some(now);
+        }
+        self.changed(now);
+        self.fallen = self.epoch;
     }
 }
 
@@ -325,7 +444,12 @@ impl Window {
     }
 
     /// One more was taken; with `enough` the rate, and a new measurement begins.
-    fn taken(&mut self, now: Instant, enough: usize) -> Option<f64> {
+    fn taken(&mut self, now: Instant, full: bool, enough: usize) -> Option<f64> {
+        self.answers += 1;
+        let recent = |hole: &Hole| now.saturating_duration_since(hole.since) <= MOMENT;
+        if !full && !self.hole.as_ref().is_some_and(recent) {
+            return None;
+        }
         if self.settling > 0 {
             self.settling -= 1;
             return None;
@@ -335,13 +459,19 @@ impl Window {
             return None;
         };
         self.taken += 1;
-        if let Some(hole) = &mut self.hole { hole.taken += 1 }
+        if let Some(hole) = &mut self.hole {
+            hole.taken += 1;
+        }
         if self.taken < enough {
             return None;
         }
         let time = self.time + now.saturating_duration_since(since);
         let rate = self.taken as f64 / time.as_secs_f64().max(1e-9);
-        *self = Self { since: Some(now), hole: self.hole.map(|hole| Hole { taken: 0, ..hole }), ..Self::default() };
+        *self = Self {
+            since: Some(now),
+            hole: self.hole.map(|hole| Hole { taken: 0, ..hole }),
+            ..Self::default()
+        };
         Some(rate)
     }
 }

@@ -152,14 +152,17 @@ impl<T> Machine<T> {
         // must be the shorter.
         rules.long_poll = rules.long_poll.min(rules.lock_duration / 3);
         Self {
-            polls: Polls::new(rules.subscriptions.iter().cloned(), rules.capacity, rules.long_poll),
-            rules,
+            polls: Polls::new(
+                rules.subscriptions.iter().cloned(),
+                rules.capacity,
+                rules.long_poll,
+            ),
             tasks: HashMap::new(),
             waiting: VecDeque::new(),
             unreported: VecDeque::new(),
             later: BinaryHeap::new(),
             running: 0,
-            throttle: Throttle::new(),
+            throttle: Throttle::at_most(rules.capacity.saturating_add(rules.prefetch)),
             polling: Circuit::to_be_probed(now),
             reporting: Circuit::new(),
             phase: Phase::Working,
@@ -167,6 +170,7 @@ impl<T> Machine<T> {
             hungry_since: None,
             usual_time: None,
             actions: VecDeque::new(),
+            rules,
         }
     }
 
@@ -185,7 +189,8 @@ impl<T> Machine<T> {
         let mut brought = Vec::new();
         for (id, topic, kept) in tasks {
             let locked_until = requested_at + self.rules.lock_duration;
-            let extend_at = (now + self.rules.lock_duration / 3).min(locked_until - self.rules.lock_duration / 4);
+            let extend_at =
+                (now + self.rules.lock_duration / 3).min(locked_until - self.rules.lock_duration / 4);
             self.look_at_locks = earlier(self.look_at_locks, extend_at);
             if let Some(task) = self.tasks.get_mut(&id) {
                 (task.locked_until, task.extend_at) = (locked_until, extend_at);
@@ -224,8 +229,12 @@ impl<T> Machine<T> {
 
     /// A task's handler has ended.
     pub(crate) fn handler_ended(&mut self, id: &TaskId, now: Instant, how: HandlerEnd) {
-        let Some(task) = self.tasks.get_mut(id) else { return };
-        let State::Running { since, cancelled } = task.state else { return };
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
+        let State::Running { since, cancelled } = task.state else {
+            return;
+        };
         self.running -= 1;
         let took = now.saturating_duration_since(since);
         self.usual_time = Some(self.usual_time.map_or(took, |usual| (usual * 7 + took) / 8));
@@ -244,8 +253,12 @@ impl<T> Machine<T> {
 
     /// The engine's answer to a report.
     pub(crate) fn reported(&mut self, id: &TaskId, now: Instant, reply: Reply) {
-        let Some(task) = self.tasks.get_mut(id) else { return };
-        let State::Sending(ticket) = std::mem::replace(&mut task.state, State::Unreported) else { return };
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
+        let State::Sending(ticket) = std::mem::replace(&mut task.state, State::Unreported) else {
+            return;
+        };
         let answered = match reply {
             Reply::Done | Reply::Gone => Answered::Taken,
             Reply::Busy | Reply::Down => Answered::Overloaded,
@@ -311,7 +324,9 @@ impl<T> Machine<T> {
 
     /// The task's lock has been let go, or could not be.
     pub(crate) fn freed(&mut self, id: &TaskId) {
-        let Some(task) = self.tasks.get_mut(id) else { return };
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
         if task.fetched_again {
             task.fetched_again = false;
             self.actions.push_back(Action::Free(Arc::clone(id)));
@@ -341,7 +356,11 @@ impl<T> Machine<T> {
             && *at <= now
             && let Some(Reverse((_, id))) = self.later.pop()
         {
-            if self.tasks.get(&id).is_some_and(|task| matches!(task.state, State::Later)) {
+            if self
+                .tasks
+                .get(&id)
+                .is_some_and(|task| matches!(task.state, State::Later))
+            {
                 self.set_state(&id, State::Unreported);
                 self.unreported.push_back(id);
             }
@@ -365,7 +384,9 @@ impl<T> Machine<T> {
         [
             self.look_at_locks,
             self.later.peek().map(|Reverse((at, _))| *at),
-            first_waiting.and_then(|task| task.state.waiting_since()).map(|since| since + LONGEST_WAIT),
+            first_waiting
+                .and_then(|task| task.state.waiting_since())
+                .map(|since| since + LONGEST_WAIT),
             self.polling.probe_at().filter(|_| working),
             self.reporting.probe_at(),
             self.hungry_since.map(|since| since + LINGER).filter(|_| working),
@@ -449,7 +470,13 @@ impl<T> Machine<T> {
             };
             if self.running < self.rules.capacity {
                 self.running += 1;
-                self.set_state(&id, State::Running { since: now, cancelled: false });
+                self.set_state(
+                    &id,
+                    State::Running {
+                        since: now,
+                        cancelled: false,
+                    },
+                );
                 self.actions.push_back(Action::Run(Arc::clone(&id)));
             } else if since + LONGEST_WAIT <= now {
                 // Another worker may have a slot for it. And handlers take at least that long, as it seems.
@@ -467,7 +494,9 @@ impl<T> Machine<T> {
             && self.throttle.admits()
             && let Some(id) = self.unreported.pop_front()
         {
-            let Some(task) = self.tasks.get_mut(&id) else { continue };
+            let Some(task) = self.tasks.get_mut(&id) else {
+                continue;
+            };
             if matches!(task.state, State::Unreported) {
                 task.state = State::Sending(self.throttle.sent(now));
                 self.reporting.sent();
@@ -477,10 +506,14 @@ impl<T> Machine<T> {
     }
 
     fn poll(&mut self, now: Instant) {
-        let most = self.rules.capacity + self.prefetch();
+        let most = self.rules.capacity.saturating_add(self.prefetch());
         let hungry =
             self.running < self.rules.capacity && self.waiting.is_empty() && self.unreported.is_empty();
-        self.hungry_since = if hungry { self.hungry_since.or(Some(now)) } else { None };
+        self.hungry_since = if hungry {
+            self.hungry_since.or(Some(now))
+        } else {
+            None
+        };
         let starving = self.hungry_since.is_some_and(|since| since + LINGER <= now);
         let free = |machine: &Self| most.saturating_sub(machine.tasks.len() + machine.polls.expected());
         if !self.polling.is_closed() {
@@ -495,7 +528,9 @@ impl<T> Machine<T> {
         loop {
             let free = free(self);
             let worthwhile = free >= (most * 3 / 8).max(1) || starving;
-            let Some(fetch) = self.polls.next(Room { free, worthwhile }, now) else { return };
+            let Some(fetch) = self.polls.next(Room { free, worthwhile }, now) else {
+                return;
+            };
             self.actions.push_back(Action::Fetch(fetch));
         }
     }
@@ -507,7 +542,9 @@ impl<T> Machine<T> {
         self.later.clear();
         let ids: Vec<TaskId> = self.tasks.keys().cloned().collect();
         for id in ids {
-            let Some(task) = self.tasks.get_mut(&id) else { continue };
+            let Some(task) = self.tasks.get_mut(&id) else {
+                continue;
+            };
             match &mut task.state {
                 State::Running { cancelled, .. } if !*cancelled => {
                     *cancelled = true;
@@ -521,7 +558,9 @@ impl<T> Machine<T> {
 
     /// The lock is another's, or nobody's.
     fn lost(&mut self, id: &TaskId) {
-        let Some(task) = self.tasks.get_mut(id) else { return };
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
         // So that it is not found lost again and again.
         task.locked_until += self.rules.lock_duration;
         self.look_at_locks = earlier(self.look_at_locks, task.locked_until);
@@ -581,7 +620,9 @@ impl<T> Machine<T> {
     }
 
     fn repeat_later(&mut self, id: &TaskId, now: Instant) {
-        let Some(task) = self.tasks.get_mut(id) else { return };
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
         task.state = State::Later;
         let delay = task.next_delay();
         self.later.push(Reverse((now + delay, Arc::clone(id))));
@@ -590,7 +631,9 @@ impl<T> Machine<T> {
     fn count_reply(&mut self, reply: Reply, now: Instant) {
         match reply {
             Reply::Down => self.reporting.failed(now),
-            Reply::Done | Reply::Gone | Reply::NotOurs | Reply::Refused | Reply::Busy => self.reporting.answered(),
+            Reply::Done | Reply::Gone | Reply::NotOurs | Reply::Refused | Reply::Busy => {
+                self.reporting.answered()
+            }
         }
     }
 

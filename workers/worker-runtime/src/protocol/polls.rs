@@ -130,8 +130,9 @@ impl Polls {
         }
         let lane = self.lanes.iter().position(|lane| lane.pending.is_none())?;
         let open = self.open();
-        let (crowded, quiet): (Vec<usize>, Vec<usize>) =
-            open.into_iter().partition(|index| self.subscriptions[*index].crowded);
+        let (crowded, quiet): (Vec<usize>, Vec<usize>) = open
+            .into_iter()
+            .partition(|index| self.subscriptions[*index].crowded);
         self.quiet(lane, &quiet, room.free, now)
             .or_else(|| self.alone(lane, &crowded, room, now))
     }
@@ -211,7 +212,10 @@ impl Polls {
 
     /// What no poll asks for and has room, in the order in which it was last asked for.
     fn open(&self) -> Vec<usize> {
-        let covered = |index: &usize| self.pending().any(|pending| pending.subscriptions.contains(index));
+        let covered = |index: &usize| {
+            self.pending()
+                .any(|pending| pending.subscriptions.contains(index))
+        };
         let mut open: Vec<usize> = (0..self.subscriptions.len())
             .filter(|index| !covered(index) && self.room(*index) > 0)
             .collect();
@@ -262,7 +266,11 @@ impl Polls {
             _ => long_poll,
         };
         let share = free.div_ceil(more + 1);
-        let max_tasks = if beside_crowded { share.min(self.reserve) } else { share };
+        let max_tasks = if beside_crowded {
+            share.min(self.reserve)
+        } else {
+            share
+        };
         Some(self.send(lane, quiet, max_tasks.min(widest), long_poll, now))
     }
 

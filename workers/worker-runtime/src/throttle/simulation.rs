@@ -1,7 +1,7 @@
 //! An engine in virtual time: cores that share their work among all requests, a network, pauses, other clients.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::{Answered, Throttle, Ticket};
@@ -26,6 +26,8 @@ pub(super) struct Engine {
     pub(super) refuses: usize,
     /// One report in so many carries variables that take ten times the work.
     pub(super) big: u64,
+    /// One report in so many fails for a reason of its own.
+    pub(super) lost: u64,
 }
 
 pub(super) const SHARED: Engine = Engine {
@@ -38,6 +40,7 @@ pub(super) const SHARED: Engine = Engine {
     fetch: 0.02,
     refuses: usize::MAX,
     big: u64::MAX,
+    lost: u64::MAX,
 };
 
 /// Who decides how many are in flight.
@@ -54,6 +57,8 @@ pub(super) struct World {
     pub(super) policy: Policy,
     /// Reports that wait to be sent; without an end unless set.
     pub(super) queue: usize,
+    /// How many reports the worker can have at once.
+    pub(super) slots: usize,
     start: Instant,
     now: f64,
     random: Random,
@@ -66,7 +71,7 @@ pub(super) struct World {
     busy: Vec<(f64, u64)>,
     /// On the network: when, whose, and whether it is the answer.
     wire: BinaryHeap<Reverse<(u64, u64, bool)>>,
-    tickets: std::collections::HashMap<u64, (Option<Ticket>, Answered)>,
+    tickets: HashMap<u64, (Option<Ticket>, Answered)>,
     pub(super) taken: usize,
     pub(super) overloaded: usize,
 }
@@ -79,6 +84,7 @@ impl World {
             engine,
             policy,
             queue: usize::MAX,
+            slots: usize::MAX,
             start: Instant::now(),
             now: 0.0,
             random: Random(seed),
@@ -89,16 +95,9 @@ impl World {
             next: 0,
             busy: Vec::new(),
             wire: BinaryHeap::new(),
-            tickets: std::collections::HashMap::new(),
+            tickets: HashMap::new(),
             taken: 0,
             overloaded: 0,
-        }
-    }
-
-    pub(super) fn throttle(&self) -> &Throttle {
-        match &self.policy {
-            Policy::Found(throttle) => throttle,
-            Policy::Fixed(_) => panic!("a fixed limit"),
         }
     }
 
@@ -124,7 +123,7 @@ impl World {
     }
 
     fn send(&mut self) {
-        while self.queue > 0 && self.admits() {
+        while self.queue > 0 && self.in_flight < self.slots && self.admits() {
             self.queue -= 1;
             let now = self.at();
             let ticket = match &mut self.policy {
@@ -133,10 +132,16 @@ impl World {
             };
             self.in_flight += 1;
             self.next += 1;
-            self.tickets.insert(self.next, (ticket, Answered::Taken));
+            let lost = self.random.one_in(self.engine.lost);
+            let how = if lost {
+                Answered::Overloaded
+            } else {
+                Answered::Taken
+            };
+            self.tickets.insert(self.next, (ticket, how));
             self.put(self.next, false);
             self.sent += 1;
-            if self.sent % 50 == 0 && self.engine.fetch > 0.0 {
+            if self.sent.is_multiple_of(50) && self.engine.fetch > 0.0 {
                 self.busy.push((self.engine.fetch, FETCH));
             }
         }
@@ -150,14 +155,24 @@ impl World {
 
     /// Lets time go on to the next event, `end` at the latest.
     fn step(&mut self, end: f64) {
-        let Engine { cores, contention, others, pause, .. } = self.engine;
+        let Engine {
+            cores,
+            contention,
+            others,
+            pause,
+            ..
+        } = self.engine;
         let there = self.busy.len() as f64 + others;
         let speed = if self.now < self.paused_until || there == 0.0 {
             0.0
         } else {
             (cores / there).min(1.0) / (1.0 + contention * (there - cores).max(0.0))
         };
-        let least = self.busy.iter().map(|(work, _)| *work).fold(f64::INFINITY, f64::min);
+        let least = self
+            .busy
+            .iter()
+            .map(|(work, _)| *work)
+            .fold(f64::INFINITY, f64::min);
         let mut next = end;
         if speed > 0.0 {
             next = next.min(self.now + least / speed);
@@ -197,7 +212,11 @@ impl World {
                 break;
             }
             self.wire.pop();
-            if answer { self.answered(whose) } else { self.arrived(whose) }
+            if answer {
+                self.answered(whose)
+            } else {
+                self.arrived(whose)
+            }
         }
     }
 
@@ -208,7 +227,7 @@ impl World {
         }
         // Half of it is always the same, the rest varies as requests do.
         let mut work = self.engine.work * (0.5 + 0.5 * self.random.exponential());
-        if self.random.next() % self.engine.big == 0 {
+        if self.random.one_in(self.engine.big) {
             work *= 10.0;
         }
         self.busy.push((work, whose));
@@ -239,6 +258,10 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    fn one_in(&mut self, many: u64) -> bool {
+        self.next().is_multiple_of(many)
     }
 
     fn share(&mut self) -> f64 {

@@ -25,7 +25,10 @@ fn rules(capacity: usize, prefetch: usize, topics: &[(&str, Option<usize>)]) -> 
         prefetch,
         lock_duration: LOCK,
         long_poll: seconds(15),
-        subscriptions: topics.iter().map(|(topic, limit)| ((*topic).to_owned(), *limit)).collect(),
+        subscriptions: topics
+            .iter()
+            .map(|(topic, limit)| ((*topic).to_owned(), *limit))
+            .collect(),
     }
 }
 
@@ -60,7 +63,11 @@ fn slots_never_stand_idle_while_short_tasks_wait() {
 #[test]
 fn a_hot_topic_starves_nobody() {
     for (capacity, prefetch, takes) in [(64, 64, 1), (64, 0, 2000), (8, 0, 100), (2, 2, 10), (1, 0, 10)] {
-        let mut world = World::new(rules(capacity, prefetch, &[("hot", None), ("warm", None), ("cold", None)]));
+        let mut world = World::new(rules(
+            capacity,
+            prefetch,
+            &[("hot", None), ("warm", None), ("cold", None)],
+        ));
         world.add("hot", 5000, Topic::taking(millis(takes)));
         world.add("warm", 5000, Topic::taking(millis(takes)));
         world.run_for(seconds(5));
@@ -109,7 +116,11 @@ fn a_topic_that_has_room_again_is_asked_for_though_a_poll_waits() {
 
 #[test]
 fn subscriptions_of_one_topic_all_get_their_tasks() {
-    let mut world = World::new(rules(4, 0, &[("a", None), ("a", None), ("a", Some(1)), ("b", None)]));
+    let mut world = World::new(rules(
+        4,
+        0,
+        &[("a", None), ("a", None), ("a", Some(1)), ("b", None)],
+    ));
     for _ in 0..10 {
         world.add("a", 30, Topic::taking(millis(10)));
         world.add("b", 30, Topic::taking(millis(10)));
@@ -123,7 +134,11 @@ fn long_tasks_are_not_hoarded() {
     let mut world = World::new(rules(4, 8, &[("a", None)]));
     world.add("a", 40, Topic::taking(seconds(10)));
     world.run_for(seconds(3));
-    assert_eq!(world.locked(), 4, "what found no slot within a second is given back");
+    assert_eq!(
+        world.locked(),
+        4,
+        "what found no slot within a second is given back"
+    );
     world.run_for(seconds(20));
     assert!(world.locked() <= 4, "{}", world.locked());
 }
@@ -171,7 +186,10 @@ fn a_stop_lets_running_tasks_end_and_gives_back_the_rest() {
     world.run_for(millis(200));
     world.stop(seconds(5));
     world.run_until_over(seconds(10));
-    assert_eq!((world.done(), world.cancelled, world.locked_at_the_engine()), (4, 0, 0));
+    assert_eq!(
+        (world.done(), world.cancelled, world.locked_at_the_engine()),
+        (4, 0, 0)
+    );
 }
 
 #[test]
@@ -182,7 +200,10 @@ fn a_stop_gives_up_at_its_deadline() {
     world.stop(seconds(5));
     let took = world.run_until_over(seconds(10));
     assert!(took < millis(5200), "{took:?}");
-    assert_eq!((world.done(), world.cancelled, world.locked_at_the_engine()), (0, 4, 0));
+    assert_eq!(
+        (world.done(), world.cancelled, world.locked_at_the_engine()),
+        (0, 4, 0)
+    );
 }
 
 #[derive(Clone, Debug)]

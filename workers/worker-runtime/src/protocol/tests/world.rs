@@ -152,7 +152,9 @@ impl World {
     }
 
     pub(super) fn run_until_done(&mut self, within: Duration) -> Duration {
-        self.run_until(within, "all tasks are done", |world| world.tasks.iter().all(|task| task.done))
+        self.run_until(within, "all tasks are done", |world| {
+            world.tasks.iter().all(|task| task.done)
+        })
     }
 
     pub(super) fn run_until_over(&mut self, within: Duration) -> Duration {
@@ -162,7 +164,9 @@ impl World {
     /// How long the last task of the topic waited for its start.
     pub(super) fn run_until_started(&mut self, topic: &str, within: Duration) -> Duration {
         let index = self.tasks.iter().rposition(|task| task.topic == topic).unwrap();
-        self.run_until(within, "it has started", |world| world.tasks[index].started.is_some());
+        self.run_until(within, "it has started", |world| {
+            world.tasks[index].started.is_some()
+        });
         self.tasks[index].started.unwrap() - self.tasks[index].created
     }
 
@@ -187,7 +191,11 @@ impl World {
         let start = self.now;
         let met = self.run(start + within, &condition);
         let done = self.done();
-        assert!(met, "not within {within:?}: {what}; {done} of {} are done", self.tasks.len());
+        assert!(
+            met,
+            "not within {within:?}: {what}; {done} of {} are done",
+            self.tasks.len()
+        );
         self.now - start
     }
 
@@ -224,9 +232,16 @@ impl World {
     /// What may never be.
     fn check(&mut self) {
         let running = self.running();
-        assert!(running <= self.rules.capacity, "{running} run in {} slots", self.rules.capacity);
+        assert!(
+            running <= self.rules.capacity,
+            "{running} run in {} slots",
+            self.rules.capacity
+        );
         let locked = self.machine.locked().len();
-        assert!(locked <= self.rules.capacity + self.rules.prefetch, "{locked} locked");
+        assert!(
+            locked <= self.rules.capacity + self.rules.prefetch,
+            "{locked} locked"
+        );
         let mut by_topic: HashMap<&str, usize> = HashMap::new();
         for task in self.tasks.iter().filter(|task| task.running) {
             *by_topic.entry(&task.topic).or_default() += 1;
@@ -236,7 +251,10 @@ impl World {
             *most = running.max(*most);
             let limits = self.rules.subscriptions.iter().filter(|(name, _)| name == topic);
             let limit: Option<usize> = limits.map(|(_, limit)| *limit).sum();
-            assert!(limit.is_none_or(|limit| running <= limit), "{running} of {topic} run");
+            assert!(
+                limit.is_none_or(|limit| running <= limit),
+                "{running} of {topic} run"
+            );
         }
     }
 
@@ -254,7 +272,10 @@ impl World {
                 let mut topics: Vec<&str> = fetch.subscriptions.iter().map(topic).collect();
                 topics.sort_unstable();
                 assert!(!topics.is_empty() && fetch.max_tasks > 0, "{fetch:?}");
-                assert!(topics.windows(2).all(|pair| pair[0] != pair[1]), "a topic twice: {topics:?}");
+                assert!(
+                    topics.windows(2).all(|pair| pair[0] != pair[1]),
+                    "a topic twice: {topics:?}"
+                );
                 assert!(fetch.lane < LANES);
                 for index in &fetch.subscriptions {
                     self.asked[*index] += 1;
@@ -339,7 +360,8 @@ impl World {
                 if self.runs.get(&index) == Some(&run) {
                     self.runs.remove(&index);
                     self.tasks[index].running = false;
-                    self.machine.handler_ended(&Arc::from(index.to_string()), now, HandlerEnd::Report);
+                    self.machine
+                        .handler_ended(&Arc::from(index.to_string()), now, HandlerEnd::Report);
                 }
             }
             Event::Report(id) => {
@@ -400,8 +422,11 @@ impl World {
     fn lock(&mut self, fetch: &Fetch) -> Vec<usize> {
         let now = self.now;
         let until = now + self.rules.lock_duration;
-        let topics: Vec<&str> =
-            fetch.subscriptions.iter().map(|index| self.rules.subscriptions[*index].0.as_str()).collect();
+        let topics: Vec<&str> = fetch
+            .subscriptions
+            .iter()
+            .map(|index| self.rules.subscriptions[*index].0.as_str())
+            .collect();
         let mut locked = Vec::new();
         for (index, task) in self.tasks.iter_mut().enumerate() {
             let free = !task.done && task.lock.is_none_or(|(_, until)| until <= now);
