@@ -85,6 +85,24 @@ impl Config {
                 );
                 return Err(self.wrong(&key("topics"), message));
             }
+            for (topic, limit) in &pool.limits {
+                let key = key(&format!("limits.{topic}"));
+                if *limit == 0 {
+                    let message = format!(
+                        "the limit of `{topic}` in pool `{}` must be 1 at least",
+                        pool.name
+                    );
+                    return Err(self.wrong(&key, message));
+                }
+                if !pool.topics.iter().any(|own| own == topic || own == ANY_TOPIC) {
+                    let message = format!(
+                        "pool `{}` limits the topic `{topic}`, which is none of its topics; add it to them or remove \
+                         the limit",
+                        pool.name
+                    );
+                    return Err(self.wrong(&key, message));
+                }
+            }
             for (position, topic) in pool.topics.iter().enumerate() {
                 if let Some(other) = topics.insert(topic, &pool.name) {
                     let message = if other == &pool.name {

@@ -206,6 +206,15 @@ pub(crate) struct Pool {
     pub capacity: u16,
     /// Its topics; `*` is every routed topic that no other pool names.
     pub topics: Vec<String>,
+    /// How many tasks of a topic are locked at once at most, for topics that may not take all slots.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, u16>,
+    /// How many tasks more than there are slots are locked, where tasks are short; as many as slots unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefetch: Option<u16>,
+    /// Whether tasks of a higher priority come first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub priorities: bool,
 }
 
 /// `telemetry`.
@@ -306,6 +315,9 @@ impl Default for Workers {
                 name: "generic".into(),
                 capacity: 64,
                 topics: vec!["*".into()],
+                limits: BTreeMap::new(),
+                prefetch: None,
+                priorities: false,
             }],
         }
     }

@@ -168,7 +168,7 @@ fn wrong_variables_are_named() {
 fn unknown_keys_are_refused_with_the_nearest() {
     assert_snapshot!(message("data_dir: x\nengine:\n  kind: java\n  urll: http://a\n"), @"procos.yml:4:3: unknown key `engine.urll`: did you mean `url`? Known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, url");
     assert_snapshot!(message("sandbox: {memory: 256Mi}"), @"procos.yml:1:1: unknown key `sandbox`: known here: data_dir, engine, http, microkernel, routes, secrets, services, telemetry, workers");
-    assert_snapshot!(message("workers:\n  pools:\n    - {name: a, capacity: 1, topic: [x]}\n"), @"procos.yml:3:30: unknown key `workers.pools[0].topic`: did you mean `topics`? Known here: capacity, name, topics");
+    assert_snapshot!(message("workers:\n  pools:\n    - {name: a, capacity: 1, topic: [x]}\n"), @"procos.yml:3:30: unknown key `workers.pools[0].topic`: did you mean `topics`? Known here: capacity, limits, name, prefetch, priorities, topics");
     assert_snapshot!(message("engine.url: http://a"), @"procos.yml:1:1: unknown key `engine.url`: write nested keys as `section: {key: value}`");
     assert_snapshot!(message("routes:\n  a: {adaptor: http}\n"), @"procos.yml:2:7: unknown key `routes.a.adaptor`: did you mean `adapter`? Known here: adapter, retry, timeout, topic, with");
     assert_snapshot!(message("engine: {kind: jav}"), @"procos.yml:1:10: unknown value `jav` of `engine.kind`: did you mean `java`? Known here: attached, docker, java");
@@ -248,6 +248,8 @@ fn pools_must_not_contradict_each_other() {
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: ['*']}\n    - {name: b, capacity: 1, topics: ['*']}\n"), @"procos.yml:4:39: the pools `a` and `b` both name the topic `*`; a topic belongs to one pool");
     assert_snapshot!(pools("    - {name: a, capacity: 0, topics: [x]}\n"), @"procos.yml:3:17: pool `a` can run nothing: its capacity must be 1 at least");
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: []}\n"), @r#"procos.yml:3:30: pool `a` has no topics; `["*"]` gives it all that no other pool names"#);
+    assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x], limits: {x: 0}}\n"), @"procos.yml:3:54: the limit of `x` in pool `a` must be 1 at least");
+    assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x], limits: {y: 1}}\n"), @"procos.yml:3:54: pool `a` limits the topic `y`, which is none of its topics; add it to them or remove the limit");
     assert_snapshot!(pools("    - {name: '', capacity: 1, topics: [x]}\n"), @"procos.yml:3:8: a pool's name must not be empty");
     assert_snapshot!(pools("    - {name: ../a, capacity: 1, topics: [x]}\n"), @"procos.yml:3:8: `../a` cannot be a pool's name, which is part of a file's name; take at most 40 of the letters a to z, digits, `-`, `_` and `.`, the dot not first");
     for name in [".a", "a/b", "a b", "\"a\\e[2J\"", "ä", &"a".repeat(41)] {

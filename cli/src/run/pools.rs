@@ -7,8 +7,8 @@ use std::time::Duration;
 use engine_client::EngineClient;
 use futures::future::join_all;
 use serde::Serialize;
-use worker_api::Router;
-use worker_runtime::{DrainReport, Observer, PoolSettings, WorkerPool};
+use worker_api::{ProcessPort, Router};
+use worker_runtime::{Chain, DrainReport, EnginePort, Observer, PoolSettings, Subscription, WorkerPool};
 
 use crate::config::Config;
 use crate::exit::Trouble;
@@ -67,8 +67,14 @@ pub(super) fn plan(
                 )
                 .into());
         }
-        let mut plan = PoolSettings::new(&pool.name, topics);
+        let subscriptions = topics.into_iter().map(|topic| Subscription {
+            limit: pool.limits.get(&topic).copied().map(usize::from),
+            ..Subscription::new(topic)
+        });
+        let mut plan = PoolSettings::new(&pool.name, subscriptions);
         plan.capacity = pool.capacity.into();
+        plan.prefetch = pool.prefetch.map(usize::from);
+        plan.priorities = pool.priorities;
         plan.lock_duration = workers.lock_duration;
         plan.default_timeout = workers.default_timeout;
         plan.retry = workers.retry.clone();
@@ -87,18 +93,25 @@ pub(super) fn plan(
 }
 
 impl Pools {
-    /// Starts them. They wait for the engine where it is not there yet.
+    /// Starts them, with one chain around all their tasks. They wait for the engine where it is not there yet. What
+    /// tasks start, correlate and throw goes through `steering`: the workers' own login may not do that.
     ///
     /// # Errors
     /// Where the settings make no sense or the data directory cannot be written to.
     pub(super) fn start(
         plans: Vec<PoolSettings>,
         engine: &EngineClient,
+        steering: EngineClient,
         router: &Arc<dyn Router>,
         observer: &Arc<dyn Observer>,
         journal: PathBuf,
     ) -> Result<Self, Trouble> {
-        let start = |plan: PoolSettings| {
+        let chain = Chain::default();
+        let processes: Arc<dyn ProcessPort> =
+            Arc::new(EnginePort::new(steering).with_topics(Arc::clone(router), chain.clone()));
+        let start = |mut plan: PoolSettings| {
+            plan.chain = chain.clone();
+            plan.processes = Arc::clone(&processes);
             let pool = WorkerPool::start(
                 engine.clone(),
                 plan.clone(),

@@ -93,6 +93,7 @@ async fn run(
     } else {
         let observer: Arc<dyn Observer> = Arc::new(PoolObserver::new(&metrics, &plans));
         let engine = connect_as(config, Role::Worker)?;
+        let steering = connect_as(config, Role::Kernel)?;
         let journal = config.settings().data_dir.join("workers");
         for plan in &plans {
             let topics = if plan.topics.len() == 1 { "topic" } else { "topics" };
@@ -104,7 +105,9 @@ async fn run(
             );
             reporter.done("workers", &text, None);
         }
-        let pools = Arc::new(Pools::start(plans, &engine, &router, &observer, journal)?);
+        let pools = Arc::new(Pools::start(
+            plans, &engine, steering, &router, &observer, journal,
+        )?);
         health.pools(Arc::clone(&pools));
         Some(pools)
     };

@@ -31,6 +31,7 @@ pub(crate) async fn worker(
 ) -> Result<Status, Trouble> {
     let config = &context.config;
     let engine = connect_as(config, Role::Worker)?;
+    let steering = connect_as(config, Role::Kernel)?;
     let password = http_password(context)?;
     let listener = http::bind(context).await?;
     let router = catalogue::with_own_port(config, &listener)?;
@@ -59,7 +60,9 @@ pub(crate) async fn worker(
         );
     }
     let journal = config.settings().data_dir.join("workers");
-    let pools = Arc::new(Pools::start(plans, &engine, &router, &observer, journal)?);
+    let pools = Arc::new(Pools::start(
+        plans, &engine, steering, &router, &observer, journal,
+    )?);
     health.pools(Arc::clone(&pools));
     signals.stop.cancelled().await;
     health.draining();
