@@ -1,7 +1,7 @@
 //! The engine's jar, booted as `procos` boots it.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::{Database, Running, Scratch, engine_jar};
 /// For an engine that lives for minutes: half the CPU for a boot (engine/engine-server/README.md has the figures).
 pub const JAVA_FLAGS: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-const BOOT: Duration = Duration::from_secs(120);
+/// How long a JVM may take to boot while the machine builds.
+pub(crate) const BOOT: Duration = Duration::from_secs(120);
 
 /// A booted engine. It ends with the value, and with the test process however that ends.
 #[derive(Debug)]
@@ -67,11 +68,9 @@ impl Engine {
             ),
             "users": {"admin": user("admin"), "kernel": user("kernel"), "worker": user("worker")},
         });
-        let java = std::env::var_os("JAVA_HOME")
-            .map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"));
         let mut process = Running::start(
             "the engine",
-            Command::new(java)
+            Command::new(java())
                 .current_dir(folder)
                 .args(JAVA_FLAGS)
                 .arg("-jar")
@@ -126,6 +125,12 @@ impl Engine {
     pub fn process(&self) -> &Running {
         &self.process
     }
+}
+
+/// The JVM's program: `JAVA_HOME`'s, or the path's.
+pub(crate) fn java() -> PathBuf {
+    let home = std::env::var_os("JAVA_HOME");
+    home.map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
 }
 
 fn password(user: &str) -> String {

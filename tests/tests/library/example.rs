@@ -112,12 +112,6 @@ impl Process {
             .collect()
     }
 
-    /// The elements that the instance has visited.
-    pub(crate) async fn visited(&self, instance: &str) -> Vec<String> {
-        let steps = self.engine.activity_records(instance).await.unwrap();
-        steps.into_iter().map(|step| step.activity_id).collect()
-    }
-
     pub(crate) async fn incident(&self, instance: &str) -> Incident {
         until("there is an incident", SOON, async || {
             let incidents = self.engine.incidents(Some(instance)).await.unwrap();

@@ -85,10 +85,19 @@ impl Bench {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let mut settings = PoolSettings::new("test", [&self.key]);
-        change(&mut settings);
+        self.pool_of(self.router(handler), change)
+    }
+
+    /// Routes the test's topic to a closure.
+    pub(crate) fn router<F>(
+        &self,
+        handler: impl Fn(TaskContext) -> F + Send + Sync + 'static,
+    ) -> Arc<dyn Router>
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
         let adapter = Scripted(Box::new(move |context| Box::pin(handler(context))));
-        let router = OneTopic {
+        Arc::new(OneTopic {
             topic: self.key.clone(),
             route: Route {
                 adapter_name: "scripted".into(),
@@ -98,10 +107,20 @@ impl Bench {
                 timeout: None,
                 retry: None,
             },
-        };
+        })
+    }
+
+    /// A pool for the test's topic with a router that serves it.
+    pub(crate) fn pool_of(
+        &self,
+        router: Arc<dyn Router>,
+        change: impl FnOnce(&mut PoolSettings),
+    ) -> (WorkerPool, Arc<Heard>) {
+        let mut settings = PoolSettings::new("test", [&self.key]);
+        change(&mut settings);
         let heard = Arc::new(Heard::default());
         let worker = Engine::shared().client_as("worker");
-        let pool = WorkerPool::start(worker, settings, Arc::new(router), heard.clone(), None).unwrap();
+        let pool = WorkerPool::start(worker, settings, router, heard.clone(), None).unwrap();
         (pool, heard)
     }
 

@@ -8,6 +8,9 @@
 )]
 
 mod bench;
+mod chain;
 mod errors;
+mod inbounds;
 mod locks;
+mod ports;
 mod values;

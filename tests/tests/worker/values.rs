@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use engine_client::{Variable, Variables};
+use engine_client::{Scope, Variable, Variables};
 use serde_json::json;
 use worker_api::{Answer, Value};
 
@@ -221,7 +221,7 @@ async fn a_files_content_comes_along() {
     let local = Variables::from([("attachment".to_owned(), file)]);
     bench
         .engine
-        .set_local_variables(&task.execution_id, &local)
+        .change_variables(Scope::Execution(&task.execution_id), &local, &[])
         .await
         .unwrap();
 
@@ -229,18 +229,23 @@ async fn a_files_content_comes_along() {
     let (pool, _) = bench.pool(|_| {}, {
         let given = given.clone();
         move |context| {
-            *given.lock().unwrap() = context.variables.get("attachment").cloned();
-            async { Ok(Answer::new()) }
+            let given = given.clone();
+            async move {
+                let Some(Value::File(file)) = context.variables.get("attachment") else {
+                    panic!("{:?}", context.variables)
+                };
+                let content = file.content.bytes().await?;
+                *given.lock().unwrap() = Some((file.name.clone(), file.media_type.clone(), content));
+                Ok(Answer::new())
+            }
         }
     });
     bench.completed(&instance).await;
-    let Some(Value::File(file)) = given.lock().unwrap().take() else {
-        panic!("a file")
-    };
+    let given = given.lock().unwrap().take();
+    let content = Bytes::from_static(b"%PDF-1.7");
     assert_eq!(
-        (file.name.as_str(), file.media_type.as_deref()),
-        ("a.pdf", Some("application/pdf"))
+        given,
+        Some(("a.pdf".to_owned(), Some("application/pdf".to_owned()), content))
     );
-    assert_eq!(file.content, b"%PDF-1.7"[..]);
     pool.stop(crate::bench::SOON).await;
 }
