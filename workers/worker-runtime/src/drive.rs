@@ -78,12 +78,16 @@ impl Driver {
         // However this ends: nobody fetches any more.
         let _not_ready = NotReady(&shared);
         let mut may_be_told = true;
-        while !self.machine.is_over() {
+        loop {
             self.machine.settle(now());
             while let Some(action) = self.machine.next_action() {
                 self.act(action);
             }
             self.show();
+            // Asked only now: the last task's end is one of the actions.
+            if self.machine.is_over() {
+                return self.drained;
+            }
             let wake_at = self.machine.wake_at(now());
             tokio::select! {
                 Some(answer) = self.requests.next() => self.answered(answer),
@@ -99,7 +103,6 @@ impl Driver {
                 self.told(message);
             }
         }
-        self.drained
     }
 
     fn show(&mut self) {
