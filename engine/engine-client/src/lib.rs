@@ -47,7 +47,7 @@ pub use instance::{InstanceQuery, ProcessInstance, TokenMove};
 pub use job::{Job, JobQuery};
 pub use limits::UnrepresentableValue;
 pub use login::{Login, OAuth2};
-pub use message::{CorrelationHit, MessageCorrelation};
+pub use message::{CorrelationHit, MessageCorrelation, WaitingExecution};
 pub use metrics::{MetricInterval, MetricQuery};
 pub use report::{BpmnErrorReport, Completion, FailureReport};
 pub use scope::{Scope, Upload};

@@ -14,7 +14,8 @@ pub struct MessageCorrelation<'a> {
     pub business_key: Option<&'a str>,
     /// Only with this tenant.
     pub tenant_id: Option<&'a str>,
-    /// Only this process instance; nothing is started then.
+    /// Only this process instance. Where nothing in it waits for the message, a process that begins with it is started
+    /// all the same: see [`EngineClient::trigger_message`] for what goes to an instance and nowhere else.
     pub process_instance_id: Option<&'a str>,
     /// Only with instances whose process variables have these values.
     pub correlation_keys: Variables,
@@ -39,6 +40,19 @@ pub enum CorrelationHit {
         /// The new process instance's id.
         process_instance_id: String,
     },
+}
+
+/// An execution that waits for a message.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingExecution {
+    /// Its id.
+    pub id: String,
+    /// The process instance that it belongs to.
+    pub process_instance_id: String,
+    /// Its tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -90,25 +104,40 @@ impl EngineClient {
         Ok(hits.into_iter().filter_map(|hit| hit.what()).collect())
     }
 
+    /// The executions that wait for a message and meet its conditions. Message starts do not count. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn waiting_executions(
+        &self,
+        message: &MessageCorrelation<'_>,
+    ) -> Result<Vec<WaitingExecution>, EngineError> {
+        self.post(&["execution"]).json(&waiting(message)?).read().await
+    }
+
     /// How many executions wait for a message and meet its conditions: tells apart why [`Self::correlate`] was
     /// refused. Message starts do not count. May be repeated.
     ///
     /// # Errors
     /// As every call: see [`EngineError`].
     pub async fn waiting_for(&self, message: &MessageCorrelation<'_>) -> Result<u64, EngineError> {
-        let sent = serde_json::json!(encode(&message.correlation_keys)?);
-        let keys = message
-            .correlation_keys
-            .keys()
-            .map(|name| serde_json::json!({"name": name, "operator": "eq", "value": sent[name]["value"]}));
-        let body = serde_json::json!({
-            "messageEventSubscriptionName": message.name,
-            "businessKey": message.business_key,
-            "processInstanceId": message.process_instance_id,
-            "tenantIdIn": message.tenant_id.map(|tenant| [tenant]),
-            "processVariables": keys.collect::<Vec<_>>(),
-        });
-        Count::of(self.post(&["execution", "count"]).json(&body)).await
+        Count::of(self.post(&["execution", "count"]).json(&waiting(message)?)).await
+    }
+
+    /// Gives a message to one execution that waits for it, with variables for its process instance. Nothing else can
+    /// hear of it. Not to be repeated blindly: the execution may have begun to wait for the same message once more.
+    ///
+    /// # Errors
+    /// `is_internal` or `is_bad_request` where the execution is gone or does not wait for the message.
+    pub async fn trigger_message(
+        &self,
+        execution_id: &str,
+        name: &str,
+        variables: &Variables,
+    ) -> Result<(), EngineError> {
+        let body = serde_json::json!({ "variables": encode(variables)? });
+        let path = ["execution", execution_id, "messageSubscriptions", name, "trigger"];
+        self.post(&path).json(&body).done().await
     }
 
     /// Throws a signal at everything that waits for it. Not to be repeated blindly.
@@ -127,6 +156,22 @@ impl EngineClient {
         }
         self.post(&["signal"]).json(&body).done().await
     }
+}
+
+/// The query for those that wait for a message.
+fn waiting(message: &MessageCorrelation<'_>) -> Result<serde_json::Value, EngineError> {
+    let sent = serde_json::json!(encode(&message.correlation_keys)?);
+    let keys = message
+        .correlation_keys
+        .keys()
+        .map(|name| serde_json::json!({"name": name, "operator": "eq", "value": sent[name]["value"]}));
+    Ok(serde_json::json!({
+        "messageEventSubscriptionName": message.name,
+        "businessKey": message.business_key,
+        "processInstanceId": message.process_instance_id,
+        "tenantIdIn": message.tenant_id.map(|tenant| [tenant]),
+        "processVariables": keys.collect::<Vec<_>>(),
+    }))
 }
 
 impl Hit {

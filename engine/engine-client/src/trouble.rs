@@ -25,7 +25,7 @@ pub struct Incident {
     /// The definition's id.
     #[serde(default)]
     pub process_definition_id: Option<String>,
-    /// The element that failed.
+    /// The element whose job failed; absent for an external task, which stands at its own element.
     #[serde(default)]
     pub failed_activity_id: Option<String>,
     /// The element at which the instance stands.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine_client::{DeploymentRequest, EngineClient, Incident, InstanceState, Resource, Variables};
+use engine_client::{
+    DeploymentRequest, EngineClient, ExternalTaskQuery, Incident, InstanceState, Resource, Variables,
+};
 use serde_json::Map;
 use tests::{Engine, until};
 use worker_api::{Adapter, AdapterDescription, Outcome, Route, Router, TaskContext, async_trait};
@@ -161,6 +163,16 @@ impl Bench {
             .await
             .unwrap()
             .id
+    }
+
+    /// How many tasks of the test's topic are locked, by whichever of a pool's worker ids.
+    pub(crate) async fn locked(&self) -> usize {
+        let query = ExternalTaskQuery {
+            topic_name: Some(&self.key),
+            locked: true,
+            ..ExternalTaskQuery::default()
+        };
+        self.engine.find_external_tasks(&query).await.unwrap().len()
     }
 
     pub(crate) async fn completed(&self, instance: &str) {

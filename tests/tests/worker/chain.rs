@@ -36,7 +36,8 @@ impl Policy for NotThisOne {
 async fn what_a_policy_refuses_is_an_incident_with_its_reason_and_never_runs() {
     let bench = Bench::new("chain-policy");
     let allowed = task_process("", "").replace("\"KEY\"", "\"KEY-allowed\"");
-    bench.deploy(&format!("{}{allowed}", task_process("", ""))).await;
+    bench.deploy_task("", "").await;
+    bench.deploy(&allowed).await;
     let runs = Arc::new(AtomicUsize::new(0));
     let chain = Chain::builder().policy(NotThisOne(bench.key.clone())).build();
     let (pool, heard) = bench.pool(|settings| settings.chain = chain, {
@@ -130,7 +131,8 @@ async fn tasks_of_one_key_run_one_at_a_time_and_hold_nobody_back() {
     let bench = Bench::new("chain-key");
     let plain = task_process("", "").replace("\"KEY\"", "\"KEY-plain\"");
     let keyed = task_process(&property("concurrencyKey", "register"), "");
-    bench.deploy(&format!("{keyed}{plain}")).await;
+    bench.deploy(&keyed).await;
+    bench.deploy(&plain).await;
     let plain = format!("{}-plain", bench.key);
     let (busy, most, others) = (
         Arc::new(AtomicUsize::new(0)),

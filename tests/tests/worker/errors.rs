@@ -36,7 +36,11 @@ async fn a_failure_is_retried_on_time_and_then_becomes_an_incident() {
     let incident = bench.incident(&instance).await;
     assert_eq!(attempts.load(Ordering::SeqCst), 3);
     assert_eq!(incident.incident_message.as_deref(), Some("no luck at attempt 3"));
-    assert_eq!(bench.details(&instance).await, "why\nand where");
+    let details = bench.details(&instance).await;
+    assert!(
+        details.starts_with("why\nand where\n\nattempt 3 of 3, topic "),
+        "{details}"
+    );
     assert_eq!(heard.ends(), [Ended::Failed, Ended::Failed, Ended::Incident]);
     pool.stop(SOON).await;
 }

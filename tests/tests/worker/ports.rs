@@ -299,7 +299,8 @@ async fn a_task_starts_a_process_and_tells_another_about_it() {
     let child = task_process("", "")
         .replace("TOPIC", "nobody-serves-this")
         .replace("\"KEY\"", "\"KEY-child\"");
-    bench.deploy(&format!("{}{child}", task_process("", ""))).await;
+    bench.deploy_task("", "").await;
+    bench.deploy(&child).await;
     let key = bench.key.clone();
     let (pool, _) = bench.pool(
         |settings| settings.processes = Arc::new(port()),

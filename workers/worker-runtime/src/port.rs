@@ -101,6 +101,36 @@ impl EnginePort {
         Ok(over.map(|instance| instance.id))
     }
 
+    /// Gives a message for one instance to what waits in it. Correlated, it would start a process that begins with it
+    /// where nothing in the instance waits.
+    async fn deliver(&self, message: &Message, sent: &MessageCorrelation<'_>) -> Result<Vec<Hit>, PortError> {
+        let action = || format!("give the message `{}` to an instance", message.name);
+        let waiting = self.engine.waiting_executions(sent).await;
+        let waiting = waiting.map_err(|error| not_begun(action(), error))?;
+        if waiting.len() > 1 && !message.everyone {
+            return Err(ambiguous(message));
+        }
+        let mut hits = Vec::new();
+        for execution in waiting {
+            let id = &execution.id;
+            match self.engine.trigger_message(id, sent.name, &sent.variables).await {
+                Ok(()) => hits.push(Hit::Resumed {
+                    process_instance_id: execution.process_instance_id,
+                }),
+                Err(error) if error.is_internal() || error.is_bad_request() => {
+                    let still = self.engine.waiting_executions(sent).await;
+                    let still = still.map_err(|error| not_begun(action(), error))?;
+                    if still.iter().any(|one| one.id == *id) {
+                        return Err(port_error(action(), error));
+                    }
+                    // It has gone on meanwhile.
+                }
+                Err(error) => return Err(port_error(action(), error)),
+            }
+        }
+        Ok(hits)
+    }
+
     /// Why a message was refused.
     async fn refused(
         &self,
@@ -114,9 +144,6 @@ impl EnginePort {
         }
         // The engine answers 400 to no match, to several and to a wrong value alike.
         let starts = async {
-            if message.process_instance_id.is_some() {
-                return Ok(0);
-            }
             let all = self.engine.event_subscriptions("message", &message.name).await?;
             let ours = |tenant: &Option<String>| message.tenant_id.is_none() || *tenant == message.tenant_id;
             Ok(all
@@ -124,18 +151,11 @@ impl EnginePort {
                 .filter(|one| one.process_instance_id.is_none() && ours(&one.tenant_id))
                 .count())
         };
-        let (name, conditions) = (message.name.clone(), conditions(message));
         match (self.engine.waiting_for(sent).await, starts.await) {
             (Err(error), _) | (_, Err(error)) => port_error(action(), error),
-            (Ok(0), Ok(0)) => PortError::NoMatch {
-                message: name,
-                conditions,
-            },
+            (Ok(0), Ok(0)) => no_match(message),
             (Ok(1), _) | (Ok(0), Ok(1)) => port_error(action(), error),
-            (Ok(_), Ok(_)) => PortError::Ambiguous {
-                message: name,
-                conditions,
-            },
+            (Ok(_), Ok(_)) => ambiguous(message),
         }
     }
 }
@@ -205,17 +225,18 @@ impl ProcessPort for EnginePort {
             all: message.everyone,
             ..MessageCorrelation::default()
         };
-        let hits = match self.engine.correlate(&sent).await {
-            Ok(hits) => hits,
-            Err(error) => return Err(self.refused(&message, &sent, error).await),
+        let hits = if message.process_instance_id.is_some() {
+            self.deliver(&message, &sent).await?
+        } else {
+            match self.engine.correlate(&sent).await {
+                Ok(hits) => hits.into_iter().map(hit).collect(),
+                Err(error) => return Err(self.refused(&message, &sent, error).await),
+            }
         };
         if hits.is_empty() {
-            return Err(PortError::NoMatch {
-                conditions: conditions(&message),
-                message: message.name,
-            });
+            return Err(no_match(&message));
         }
-        Ok(hits.into_iter().map(hit).collect())
+        Ok(hits)
     }
 
     async fn signal(&self, signal: Signal) -> Result<(), PortError> {
@@ -282,6 +303,20 @@ fn hit(hit: CorrelationHit) -> Hit {
     match hit {
         CorrelationHit::Waiting { process_instance_id } => Hit::Resumed { process_instance_id },
         CorrelationHit::Started { process_instance_id } => Hit::Started { process_instance_id },
+    }
+}
+
+fn no_match(message: &Message) -> PortError {
+    PortError::NoMatch {
+        message: message.name.clone(),
+        conditions: conditions(message),
+    }
+}
+
+fn ambiguous(message: &Message) -> PortError {
+    PortError::Ambiguous {
+        message: message.name.clone(),
+        conditions: conditions(message),
     }
 }
 
