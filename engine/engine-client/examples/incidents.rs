@@ -34,7 +34,7 @@ async fn show(engine: &EngineClient, incident: &Incident) -> Result<(), EngineEr
     println!(
         "instance {}, {}: {}",
         or_unknown(&incident.process_instance_id),
-        or_unknown(&incident.failed_activity_id),
+        or_unknown(&incident.activity_id),
         or_unknown(&incident.incident_message),
     );
     let ("failedExternalTask", Some(task)) = (incident.incident_type.as_str(), &incident.configuration)
@@ -51,7 +51,7 @@ async fn show(engine: &EngineClient, incident: &Incident) -> Result<(), EngineEr
 }
 
 async fn retry(engine: &EngineClient, incident: &Incident) -> anyhow::Result<()> {
-    let element = incident.failed_activity_id.as_deref().unwrap_or("?");
+    let element = incident.activity_id.as_deref().unwrap_or("?");
     let Some(failed) = &incident.configuration else {
         bail!(
             "{element}: an incident of kind {} has nothing to retry",
