@@ -1,6 +1,8 @@
 //! What every command is given, and the engine's client with the right login.
 
-use engine_client::{EngineClient, Login};
+use std::path::Path;
+
+use engine_client::{ClientSettings, EngineClient, Login, OAuth2, Tls};
 use microkernel::{Credentials, CredentialsError, Users};
 use secrecy::SecretString;
 
@@ -61,7 +63,20 @@ pub(crate) fn connect_as(config: &Config, role: Role) -> Result<EngineClient, Tr
             }
         }
     };
-    Ok(EngineClient::new(config.settings().engine.url.clone(), login)?)
+    connect_with(config, login)
+}
+
+/// A client of the configured engine with whatever login, for instance with none.
+///
+/// # Errors
+/// Where a certificate cannot be read, or the client not be set up.
+pub(crate) fn connect_with(config: &Config, login: Login) -> Result<EngineClient, Trouble> {
+    let engine = &config.settings().engine;
+    let tls = match engine.kind {
+        EngineKind::Attached => attached_tls(config)?,
+        EngineKind::Java | EngineKind::Docker => Tls::new(),
+    };
+    Ok(ClientSettings::new().tls(tls).client(engine.url.clone(), login)?)
 }
 
 /// The login of an attached engine: `engine.auth`.
@@ -83,5 +98,36 @@ pub(crate) fn attached_login(config: &Config) -> Result<Login, ConfigError> {
             password: resolve("engine.auth.basic.password", &basic.password)?,
         },
         Some(Auth::Bearer(token)) => Login::Bearer(resolve("engine.auth.bearer", token)?),
+        Some(Auth::OAuth2(oauth2)) => Login::OAuth2(OAuth2 {
+            token_url: oauth2.token_url.clone(),
+            client_id: oauth2.client_id.clone(),
+            client_secret: resolve("engine.auth.oauth2.client_secret", &oauth2.client_secret)?,
+            scope: oauth2.scope.clone(),
+        }),
     })
+}
+
+/// The certificates for an attached engine: `engine.tls`.
+///
+/// # Errors
+/// Where one cannot be read.
+pub(crate) fn attached_tls(config: &Config) -> Result<Tls, ConfigError> {
+    let files = &config.settings().engine.tls;
+    let read = |key: &str, file: &Path| {
+        std::fs::read(file).map_err(|error| {
+            let message = format!("`{key}`: {} cannot be read: {error}", file.display());
+            config.wrong(key, message)
+        })
+    };
+    let mut tls = Tls::new();
+    if let Some(file) = &files.ca_file {
+        tls = tls.trusting(read("engine.tls.ca_file", file)?);
+    }
+    if let (Some(certificate), Some(key)) = (&files.certificate_file, &files.key_file) {
+        tls = tls.identified_by(
+            read("engine.tls.certificate_file", certificate)?,
+            read("engine.tls.key_file", key)?,
+        );
+    }
+    Ok(tls)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_client::Login;
+use engine_client::{ClientSettings, EngineClient, EngineError, Login, Tls};
 
 use crate::child::{self, JavaChild};
 use crate::data_dir::DataDir;
@@ -142,10 +142,21 @@ impl Running {
 }
 
 impl EngineSettings {
+    /// The kernel's client of it.
+    pub(crate) fn client(&self) -> Result<EngineClient, EngineError> {
+        let tls = match &self.kind {
+            EngineKind::Attached { tls, .. } => tls.clone(),
+            EngineKind::Java(_) | EngineKind::Docker(_) => Tls::new(),
+        };
+        ClientSettings::new()
+            .tls(tls)
+            .client(self.url.clone(), self.login())
+    }
+
     /// What the kernel logs in with.
     pub(crate) fn login(&self) -> Login {
         match (&self.kind, self.server()) {
-            (EngineKind::Attached { login }, _) => login.clone(),
+            (EngineKind::Attached { login, .. }, _) => login.clone(),
             (_, Some(server)) => server.users.kernel.login(),
             (_, None) => Login::None,
         }

@@ -46,7 +46,7 @@ impl Kernel {
         cancel: CancellationToken,
     ) -> Result<Self, BootError> {
         let progress = Progress::new(observer);
-        let client = EngineClient::new(settings.engine.url.clone(), settings.engine.login());
+        let client = settings.engine.client();
         let client = client.map_err(|error| BootError::Settings(error.to_string()))?;
         let data = DataDir::take(&settings.data_dir)?;
         let log = EngineLog::open(&data.path().join("logs"));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine_client::Login;
+use engine_client::{Login, Tls};
 use secrecy::SecretString;
 use url::Url;
 
@@ -70,6 +70,8 @@ pub enum EngineKind {
     Attached {
         /// How to log in there.
         login: Login,
+        /// Whom to trust there, and which certificate to show.
+        tls: Tls,
     },
 }
 

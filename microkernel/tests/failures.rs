@@ -211,6 +211,7 @@ async fn an_address_where_nobody_answers_and_one_where_somebody_else_does() {
             port,
             EngineKind::Attached {
                 login: Default::default(),
+                tls: Default::default(),
             },
         )
     };

@@ -64,6 +64,7 @@ async fn a_whole_life() {
         PORT,
         EngineKind::Attached {
             login: login(&settings),
+            tls: Default::default(),
         },
     );
     attached.root_process = settings.root_process.clone();
@@ -251,7 +252,10 @@ async fn neighbours(data: &Path, jar: &Path) {
     let error = fails(settings(
         elsewhere.path(),
         PORT,
-        EngineKind::Attached { login: wrong },
+        EngineKind::Attached {
+            login: wrong,
+            tls: Default::default(),
+        },
     ))
     .await;
     assert!(
@@ -260,7 +264,11 @@ async fn neighbours(data: &Path, jar: &Path) {
     );
 
     let login = engine_client::Login::None;
-    let mut no_api = settings(elsewhere.path(), PORT, EngineKind::Attached { login });
+    let attached = EngineKind::Attached {
+        login,
+        tls: Default::default(),
+    };
+    let mut no_api = settings(elsewhere.path(), PORT, attached);
     no_api.engine.url = format!("http://127.0.0.1:{PORT}/camunda/api").parse().unwrap();
     let error = fails(no_api).await;
     assert!(matches!(&error, BootError::NotAnEngine { .. }), "{error:?}");

@@ -44,6 +44,23 @@ impl Config {
                            give it under `engine.auth`";
             return Err(self.wrong("engine.url", message));
         }
+        let tls = &settings.engine.tls;
+        for (key, is_alone, other) in [
+            (
+                "engine.tls.certificate_file",
+                tls.certificate_file.is_some() && tls.key_file.is_none(),
+                "engine.tls.key_file",
+            ),
+            (
+                "engine.tls.key_file",
+                tls.key_file.is_some() && tls.certificate_file.is_none(),
+                "engine.tls.certificate_file",
+            ),
+        ] {
+            if is_alone {
+                return Err(self.wrong(key, format!("`{key}` is of no use without `{other}`: add it")));
+            }
+        }
         let key = "engine.job_executor_threads";
         if settings.engine.job_executor_threads == 0 {
             return Err(self.wrong(key, format!("`{key}` must be 1 at least: timers need one")));

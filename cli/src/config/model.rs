@@ -92,6 +92,8 @@ pub(crate) struct Engine {
     pub image: String,
     /// The login of kind `attached`; the other kinds make their own.
     pub auth: Option<Auth>,
+    /// Whom to trust on encrypted connections to an attached engine, and what to show there.
+    pub tls: Tls,
     /// Where the engine keeps instances.
     pub database: Option<Database>,
     /// How much history the engine keeps.
@@ -155,6 +157,36 @@ pub(crate) enum Auth {
     Basic(Basic),
     /// A bearer token.
     Bearer(SecretSetting),
+    /// Bearer tokens that procos gets for itself, by OAuth 2.0's client credentials.
+    OAuth2(OAuth2),
+}
+
+/// `engine.auth.oauth2`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OAuth2 {
+    /// The token endpoint.
+    #[serde(deserialize_with = "parsed::url")]
+    pub token_url: Url,
+    /// The client's id there.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretSetting,
+    /// The scopes to ask for, separated by spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+/// `engine.tls`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// Certificates in the form PEM of authorities that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate in the form PEM that procos shows where it is asked for one.
+    pub certificate_file: Option<PathBuf>,
+    /// Its key in the form PEM.
+    pub key_file: Option<PathBuf>,
 }
 
 /// A user name and a password.
@@ -290,6 +322,7 @@ impl Default for Engine {
             url: default_url(),
             image: "procos/engine:7.24.0".into(),
             auth: None,
+            tls: Tls::default(),
             database: None,
             history_level: HistoryLevel::default(),
             job_executor_threads: 10,

@@ -158,7 +158,7 @@ fn the_environment_takes_values_as_yaml_and_text_to_its_last_character() {
 fn wrong_variables_are_named() {
     let message = |name, value| from_environment(&[(name, value)]).unwrap_err().to_string();
     assert_snapshot!(message("PROCOS_ENGIN__URL", "x"), @"environment variable PROCOS_ENGIN__URL: unknown key `engin`: did you mean `engine`? Known here: data_dir, engine, http, microkernel, routes, secrets, services, telemetry, workers");
-    assert_snapshot!(message("PROCOS_ENGINE__PORT", "1"), @"environment variable PROCOS_ENGINE__PORT: unknown key `engine.port`: known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, url");
+    assert_snapshot!(message("PROCOS_ENGINE__PORT", "1"), @"environment variable PROCOS_ENGINE__PORT: unknown key `engine.port`: known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, tls, url");
     assert_snapshot!(message("PROCOS_ENGINE____URL", "x"), @"environment variable PROCOS_ENGINE____URL: sets no key: two underscores stand between a section and its key, as in PROCOS_ENGINE__URL");
     assert_snapshot!(message("PROCOS_HTTP__LISTEN", "8099"), @"environment variable PROCOS_HTTP__LISTEN: `http.listen` must be an address and a port such as 127.0.0.1:8099, not the number `8099`");
     assert_snapshot!(message("PROCOS_ENGINE__DATABASE", "[a"), @"environment variable PROCOS_ENGINE__DATABASE:2:1: is not valid YAML: while parsing a flow sequence, expected ',' or ']'");
@@ -166,13 +166,13 @@ fn wrong_variables_are_named() {
 
 #[test]
 fn unknown_keys_are_refused_with_the_nearest() {
-    assert_snapshot!(message("data_dir: x\nengine:\n  kind: java\n  urll: http://a\n"), @"procos.yml:4:3: unknown key `engine.urll`: did you mean `url`? Known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, url");
+    assert_snapshot!(message("data_dir: x\nengine:\n  kind: java\n  urll: http://a\n"), @"procos.yml:4:3: unknown key `engine.urll`: did you mean `url`? Known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, tls, url");
     assert_snapshot!(message("sandbox: {memory: 256Mi}"), @"procos.yml:1:1: unknown key `sandbox`: known here: data_dir, engine, http, microkernel, routes, secrets, services, telemetry, workers");
     assert_snapshot!(message("workers:\n  pools:\n    - {name: a, capacity: 1, topic: [x]}\n"), @"procos.yml:3:30: unknown key `workers.pools[0].topic`: did you mean `topics`? Known here: capacity, limits, name, prefetch, priorities, topics");
     assert_snapshot!(message("engine.url: http://a"), @"procos.yml:1:1: unknown key `engine.url`: write nested keys as `section: {key: value}`");
     assert_snapshot!(message("routes:\n  a: {adaptor: http}\n"), @"procos.yml:2:7: unknown key `routes.a.adaptor`: did you mean `adapter`? Known here: adapter, retry, timeout, topic, with");
     assert_snapshot!(message("engine: {kind: jav}"), @"procos.yml:1:10: unknown value `jav` of `engine.kind`: did you mean `java`? Known here: attached, docker, java");
-    assert_snapshot!(message("engine:\n  auth:\n    basik: {username: a, password: b}\n"), @"procos.yml:2:3: unknown value `basik` of `engine.auth`: did you mean `basic`? Known here: basic, bearer");
+    assert_snapshot!(message("engine:\n  auth:\n    basik: {username: a, password: b}\n"), @"procos.yml:2:3: unknown value `basik` of `engine.auth`: did you mean `basic`? Known here: basic, bearer, oauth2");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn wrong_types_are_named_with_what_is_expected() {
     assert_snapshot!(message("workers:\n  lock_duration: soon\n"), @"procos.yml:2:3: `workers.lock_duration` must be a duration such as 30s, 2m or PT2M, not the text `soon`");
     assert_snapshot!(message("workers:\n  lock_duration: 0s\n"), @"procos.yml:2:3: `workers.lock_duration` must be longer than nothing");
     assert_snapshot!(message("workers:\n  retry: 3\n"), @"procos.yml:2:3: `workers.retry` must be text (put it in quotes), not the number `3`");
-    assert_snapshot!(message("workers:\n  retry: thrice\n"), @"procos.yml:2:3: `workers.retry`: `thrice` is no retry policy: write R3/PT1M (three attempts in all, a minute apart) or a list of delays such as PT5S,PT1M,PT10M");
+    assert_snapshot!(message("workers:\n  retry: thrice\n"), @"procos.yml:2:3: `workers.retry`: `thrice` is no retry policy: write R3/PT1M (three attempts in all, a minute apart) or a list of delays such as PT5S,PT1M,PT10M; how much longer a delay may get stands at the end, such as R3/PT1M~20%");
     assert_snapshot!(message("workers:\n  pools:\n    - {capacity: 1, topics: [x]}\n"), @"procos.yml:3:7: `workers.pools[0]` needs the key `name`: add it");
     assert_snapshot!(message("workers:\n  pools: {name: a}\n"), @"procos.yml:2:3: `workers.pools` must be a list such as [a, b], not a section");
     assert_snapshot!(message("engine:\n  auth:\n    basic: {username: a}\n"), @"procos.yml:3:5: `engine.auth.basic` needs the key `password`: add it");
@@ -248,8 +248,8 @@ fn pools_must_not_contradict_each_other() {
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: ['*']}\n    - {name: b, capacity: 1, topics: ['*']}\n"), @"procos.yml:4:39: the pools `a` and `b` both name the topic `*`; a topic belongs to one pool");
     assert_snapshot!(pools("    - {name: a, capacity: 0, topics: [x]}\n"), @"procos.yml:3:17: pool `a` can run nothing: its capacity must be 1 at least");
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: []}\n"), @r#"procos.yml:3:30: pool `a` has no topics; `["*"]` gives it all that no other pool names"#);
-    assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x], limits: {x: 0}}\n"), @"procos.yml:3:54: the limit of `x` in pool `a` must be 1 at least");
-    assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x], limits: {y: 1}}\n"), @"procos.yml:3:54: pool `a` limits the topic `y`, which is none of its topics; add it to them or remove the limit");
+    assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x], limits: {x: 0}}\n"), @"procos.yml:3:52: the limit of `x` in pool `a` must be 1 at least");
+    assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x], limits: {y: 1}}\n"), @"procos.yml:3:52: pool `a` limits the topic `y`, which is none of its topics; add it to them or remove the limit");
     assert_snapshot!(pools("    - {name: '', capacity: 1, topics: [x]}\n"), @"procos.yml:3:8: a pool's name must not be empty");
     assert_snapshot!(pools("    - {name: ../a, capacity: 1, topics: [x]}\n"), @"procos.yml:3:8: `../a` cannot be a pool's name, which is part of a file's name; take at most 40 of the letters a to z, digits, `-`, `_` and `.`, the dot not first");
     for name in [".a", "a/b", "a b", "\"a\\e[2J\"", "ä", &"a".repeat(41)] {

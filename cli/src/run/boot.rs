@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::{embedded, jar};
 use crate::config::{Config, model};
-use crate::context::attached_login;
+use crate::context::{attached_login, attached_tls};
 use crate::exit::Trouble;
 use crate::output::harmless;
 
@@ -36,6 +36,7 @@ pub(super) fn kernel_settings(config: &Config, credentials: &Credentials) -> Res
         }),
         model::EngineKind::Attached => EngineKind::Attached {
             login: attached_login(config)?,
+            tls: attached_tls(config)?,
         },
     };
     let engine = EngineSettings {

@@ -6,7 +6,7 @@ use engine_client::{EngineClient, EngineError, Login, RecordQuery};
 
 use super::Check;
 use crate::config::model::EngineKind;
-use crate::context::{Context, connect};
+use crate::context::{Context, connect, connect_with};
 use crate::exit::Status;
 use crate::output::duration;
 
@@ -124,10 +124,11 @@ async fn history(engine: &EngineClient) -> Result<Check, EngineError> {
 }
 
 async fn anonymous(engine: &EngineClient, context: &Context) -> Check {
-    let answer = match EngineClient::new(engine.url().clone(), Login::None) {
-        Ok(stranger) => stranger.latest_definitions(None).await,
-        Err(error) => Err(error),
+    let stranger = match connect_with(&context.config, Login::None) {
+        Ok(stranger) => stranger,
+        Err(trouble) => return Check::trouble("door: login", trouble.message, "correct engine.tls"),
     };
+    let answer = stranger.latest_definitions(None).await;
     let is_local = engine
         .url()
         .host_str()
