@@ -24,7 +24,7 @@ const START: usize = 3;
 const STRIDE: usize = 2;
 /// From this rung on the first look down goes to a quarter: far too many in flight are slow to measure.
 const HIGH: usize = 6;
-/// Reports that a measurement takes at least, and half the limit.
+/// Reports that a measurement takes at least, and a round of them where that is more.
 const SAMPLES: usize = 32;
 /// A measurement that is not whole after so many times the reports that it takes never will be.
 const PATIENCE: usize = 10;
@@ -225,7 +225,7 @@ impl Throttle {
             Answered::Other => {}
             Answered::Overloaded => self.fall(&ticket, now),
             Answered::Taken => {
-                let enough = SAMPLES.max(self.limit() / 2);
+                let enough = SAMPLES.max(self.limit());
                 match self.window.taken(now, full, enough) {
                     Some(rate) => self.measured(rate.ln(), now),
                     None if self.window.answers > PATIENCE * enough + self.limit() => self.starved(now),
@@ -266,7 +266,8 @@ impl Throttle {
         if (found - known).abs() > CHANGED.0 {
             if off + 1 >= CHANGED.1 {
                 self.rest = REST.0;
-                self.look(true, STRIDE, true);
+                // The way on which there is more to find out, which soon shows.
+                self.look(self.base < HIGH, STRIDE, true);
             } else {
                 self.phase = Phase::Resting {
                     rate,
@@ -316,8 +317,8 @@ impl Throttle {
         let over = mean - if up { GAIN_UP } else { GAIN_DOWN };
         let doubt = SURE * (self.noise.0 / pairs).sqrt();
         let settled = clear || comparison.pairs >= PAIRS || comparison.pairs > 1 && over.abs() > doubt;
-        // What is still in doubt at the end stays as it is.
-        if settled && (clear || over > doubt) && over > 0.0 {
+        // What is still in doubt at the end is done with fewer in flight.
+        if settled && (clear || over > doubt || !up) && over > 0.0 {
             self.base = candidate;
             self.rest = REST.0;
             // Where it came from is known to be worse.
@@ -416,7 +417,7 @@ impl Throttle {
             self.ceiling = Some((guilty.max(START + 1), now + CEILING));
         }
         if guilty > self.base {
-            self.look(false, 1, false);
+            self.look(true, 1, true);
         } else {
             self.phase = Phase::Recovering(self.base);
             self.base = halved;

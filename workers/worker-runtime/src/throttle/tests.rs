@@ -130,27 +130,26 @@ fn beside_other_clients() {
 
 #[test]
 fn follows_an_engine_that_changes() {
-    for (before, after) in [
-        (SHARED, REMOTE),
-        (REMOTE, SHARED),
-        (
-            SHARED,
-            Engine {
-                others: 8.0,
-                ..SHARED
-            },
-        ),
+    let others = Engine {
+        others: 8.0,
+        ..SHARED
+    };
+    // Beside others the gain of more in flight is theirs to lose, and small: it need not be found soon.
+    for (before, after, share) in [
+        (SHARED, REMOTE, 0.88),
+        (REMOTE, SHARED, 0.88),
+        (SHARED, others, 0.8),
     ] {
         let best = best(after);
         let found = mean(|seed| {
             let mut world = World::new(before, Policy::Found(Throttle::at_most(64)), seed);
             world.run(5.0);
             world.engine = after;
-            world.run(2.0);
+            world.run(5.0);
             world.run(4.0)
         });
         assert!(
-            found / best > 0.88,
+            found / best > share,
             "{:.3} of the best after {after:?}",
             found / best
         );
@@ -222,6 +221,7 @@ fn falls_at_once_on_overload() {
     assert_eq!(throttle.limit(), 64, "the more the better, now");
 }
 
+/// What it costs not to try its patience.
 #[test]
 fn stays_below_what_the_engine_refuses() {
     let strict = Engine {
@@ -234,7 +234,7 @@ fn stays_below_what_the_engine_refuses() {
         let found = world.run(10.0);
         let refused = world.overloaded as f64 / world.taken as f64;
         assert!(
-            found / best > 0.85 && refused < 0.01,
+            found / best > 0.7 && refused < 0.005,
             "{:.3} of the best, {refused:.4} refused",
             found / best
         );
