@@ -1,9 +1,11 @@
 //! Tasks that need no service: `input_validation` checks a value against a JSON Schema, `response_formatting`
 //! turns a value into text with a template.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
-use tokio::sync::Semaphore;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::oneshot;
 use worker_api::{Adapter, AdapterDescription, Failure, Outcome, TaskContext, TopicDescription, async_trait};
 
 mod expansion;
@@ -20,38 +22,47 @@ pub const NAME: &str = "core";
 /// The adapter of the tasks that need no service. It has no settings.
 #[derive(Debug)]
 pub struct CoreAdapter {
-    /// Validation and formatting compute, so they run beside the async runtime and on no more threads than there
-    /// are cores: a schema or template that is slow on purpose delays its like and nothing else.
-    threads: Arc<Semaphore>,
+    /// Validation and formatting compute, so they run beside the async runtime and on as many threads as there are
+    /// cores: a schema or template that is slow on purpose delays its like and nothing else. They are started with
+    /// the first task. (The runtime's own threads for blocking work come and go by the dozen, with memory for each.)
+    threads: OnceLock<Result<ThreadPool, String>>,
 }
 
 impl CoreAdapter {
     /// The adapter.
     #[must_use]
     pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            threads: Arc::new(Semaphore::new(cores)),
+            threads: OnceLock::new(),
         }
     }
 
-    /// Runs computing work beside the async runtime. Dropping the future does not stop work that has begun; it
-    /// keeps its place among the threads until it is done.
+    /// Runs computing work beside the async runtime. Dropping the future does not stop work that has begun, and work
+    /// that has not is never done.
     async fn compute(&self, work: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
-        let threads = Arc::clone(&self.threads);
-        let place = threads
-            .acquire_owned()
-            .await
-            .map_err(|_| Failure::retryable("the worker is stopping; the task is tried again elsewhere"))?;
-        let running = tokio::task::spawn_blocking(move || {
-            let outcome = work();
-            drop(place);
-            outcome
+        let start = || {
+            ThreadPoolBuilder::new()
+                .thread_name(|index| format!("core-{index}"))
+                .build()
+                .map_err(|error| error.to_string())
+        };
+        let threads = self.threads.get_or_init(start).as_ref().map_err(|error| {
+            Failure::retryable(format!("the system gives no threads to compute with: {error}"))
+        })?;
+        let (answer, outcome) = oneshot::channel();
+        threads.spawn(move || {
+            if !answer.is_closed() {
+                // Nobody may wait for it any more.
+                let _ = answer.send(catch_unwind(AssertUnwindSafe(work)));
+            }
         });
-        running.await.map_err(|error| {
-            Failure::permanent("the task's work broke off: this is a fault of ProcOS, please report it")
-                .caused_by(&error)
-        })?
+        match outcome.await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(Failure::permanent(
+                "the task's work broke off: this is a fault of ProcOS, please report it",
+            )
+            .into()),
+        }
     }
 }
 
@@ -100,5 +111,54 @@ impl Adapter for CoreAdapter {
             ))
             .into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+    use std::collections::HashSet;
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    use worker_api::{Answer, TaskError};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_done_on_no_more_threads_than_there_are_cores() {
+        let adapter = Arc::new(CoreAdapter::new());
+        let seen = Arc::new(Mutex::new(HashSet::new()));
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..200 {
+            let (adapter, seen) = (Arc::clone(&adapter), Arc::clone(&seen));
+            running.spawn(async move {
+                let work = move || {
+                    seen.lock().unwrap().insert(thread::current().id());
+                    Ok(Answer::new())
+                };
+                adapter.compute(work).await.unwrap();
+            });
+        }
+        running.join_all().await;
+        let cores = thread::available_parallelism().unwrap().get();
+        let seen = seen.lock().unwrap();
+        assert!(
+            (1..=cores).contains(&seen.len()),
+            "{} on {cores} cores",
+            seen.len()
+        );
+        assert!(!seen.contains(&thread::current().id()), "beside the runtime");
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_costs_its_own_task_alone() {
+        let adapter = CoreAdapter::new();
+        for _ in 0..8 {
+            let broken = adapter.compute(|| panic!("on purpose")).await;
+            assert!(matches!(broken, Err(TaskError::Failure(_))), "{broken:?}");
+        }
+        assert!(adapter.compute(|| Ok(Answer::new())).await.is_ok());
     }
 }
