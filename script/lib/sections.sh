@@ -31,6 +31,8 @@ section_lint() { cargo clippy --locked --workspace --all-targets -- -D warnings;
 section_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items; }
 
 section_java() {
+  # An engine of the family for the worker's contract; nothing changes it but its own folder.
+  mvn --batch-mode --no-transfer-progress --file "$root/tests/operaton/pom.xml" package || return
   if ! command -v pg_virtualenv >/dev/null; then
     skipped 'the engine on PostgreSQL' 'PostgreSQL is not installed'
     build_engine verify

@@ -12,7 +12,7 @@ use crate::measure::{Sizes, Workload};
 const EXAMPLES: &str = "\
 Examples:
   cargo build --release -p cli && mvn -f engine/engine-server package -DskipTests
-  cargo run --release -p benches --bin clients                        # everything; about an hour
+  cargo run --release -p benches --bin clients                        # everything; about an hour and a half
   cargo run --release -p benches --bin clients -- --quick             # everything once and smaller
   cargo run --release -p benches --bin clients -- --clients raw,library --workloads noop --raw-reports 2,4,8 --warm 3000
 
