@@ -8,6 +8,7 @@
 )]
 
 mod docker;
+mod gateway;
 mod java;
 mod journeys;
 mod world;
