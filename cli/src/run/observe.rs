@@ -16,7 +16,7 @@ impl PoolObserver {
         let pools = plans
             .iter()
             .map(|plan| {
-                let metrics = metrics.worker(&plan.name, &plan.topic_names());
+                let metrics = metrics.worker(&plan.name, plan.topic_names());
                 metrics.started();
                 (plan.name.clone(), metrics)
             })

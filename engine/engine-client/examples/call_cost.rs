@@ -71,7 +71,7 @@ fn answer(mut connection: TcpStream) -> std::io::Result<()> {
         "retries":null,"suspended":false,"workerId":"w","topicName":"t","tenantId":null,"variables":{"amount":
         {"type":"Integer","value":2,"valueInfo":{}},"item":{"type":"String","value":"desk","valueInfo":{}}},"priority":0,
         "businessKey":"4711","extensionProperties":{"retry":"R3/PT1M"}}"#;
-    let tasks = format!("[{}]", vec![task; 10].join(","));
+    let tasks = format!("[{}]", [task; 10].join(","));
     let json = |body: &str| {
         format!(
             "HTTP/1.1 200 \r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

@@ -163,11 +163,9 @@ impl<'a> Call<'a> {
         }
         let mut delays = None;
         loop {
-            let deadline = Instant::now() + self.timeout;
-            let error = match timeout_at(deadline, self.attempt()).await {
-                Ok(Ok(response)) => return Ok((response, deadline)),
-                Ok(Err(error)) => error,
-                Err(_) => return Err(self.timed_out()),
+            let error = match self.attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
             if !error.is_rolled_back() {
                 return Err(error);
@@ -180,17 +178,30 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sends it once; once more where the token was refused, with another one.
-    async fn attempt(&self) -> Result<Response<Answer>, EngineError> {
+    /// Sends it once; once more where the token was refused, with another one. Its time begins when there is a token:
+    /// a token endpoint that hangs neither passes for the engine nor takes the time from a call whose token is good.
+    async fn attempt(&self) -> Result<(Response<Answer>, Instant), EngineError> {
         let login = &self.client.authorization;
         let header = login.header(&self.client.transport).await?;
-        let response = self.exchange(header.as_ref()).await?;
+        let deadline = Instant::now() + self.timeout;
+        let response = self.by(deadline, self.exchange(header.as_ref())).await?;
         if response.status() == StatusCode::UNAUTHORIZED
             && let Some(header) = login.renewed(&self.client.transport, header).await?
         {
-            return self.judge(self.exchange(Some(&header)).await?).await;
+            let deadline = Instant::now() + self.timeout;
+            let response = self.by(deadline, self.exchange(Some(&header))).await?;
+            return Ok((self.by(deadline, self.judge(response)).await?, deadline));
         }
-        self.judge(response).await
+        Ok((self.by(deadline, self.judge(response)).await?, deadline))
+    }
+
+    async fn by<T>(
+        &self,
+        deadline: Instant,
+        step: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
+        let done = timeout_at(deadline, step).await;
+        done.unwrap_or_else(|_| Err(self.timed_out()))
     }
 
     async fn exchange(&self, authorization: Option<&HeaderValue>) -> Result<Response<Answer>, EngineError> {

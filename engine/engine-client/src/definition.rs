@@ -65,7 +65,7 @@ pub struct DefinitionQuery<'a> {
     /// Only such as are suspended.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
-    /// How many of them are passed over, by key and then version; for lists alone.
+    /// How many of them are passed over, by key (those of one key have no order of their own); for lists alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_result: Option<usize>,
     /// How many are answered at most; for lists alone.
@@ -197,7 +197,8 @@ impl EngineClient {
     /// it where asked for. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` or `is_bad_request` where there is no such definition.
+    /// `is_not_found` where no definition has the key. Of an id that is not there engines answer with `is_internal`
+    /// (Camunda with authorization) or as if all was well (Operaton).
     pub async fn suspend_definition(
         &self,
         definition: DefinitionRef<'_>,
@@ -222,7 +223,8 @@ impl EngineClient {
     /// none stands are left out. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where there is no such definition.
+    /// `is_not_found` where no definition has the key. Of an id that is not there engines answer with `is_internal`
+    /// (Camunda with authorization) or with nothing (Operaton).
     pub async fn activity_statistics(
         &self,
         definition: DefinitionRef<'_>,

@@ -68,7 +68,7 @@ pub struct DeploymentQuery<'a> {
     /// From this source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'a str>,
-    /// Made after this moment.
+    /// Made after this moment, itself not included.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "date::optional::serialize"
@@ -118,7 +118,8 @@ impl EngineClient {
     /// the last deployment of that name, nothing new is made.
     ///
     /// # Errors
-    /// `is_bad_request` where the engine refuses a file.
+    /// [`EngineError::ModelsRefused`] where the engine refuses a model; `is_internal` where a file that should be one
+    /// is no XML at all.
     pub async fn deploy(&self, request: &DeploymentRequest<'_>) -> Result<Deployed, EngineError> {
         let mut form = Form::new()
             .text("deployment-name", request.name.to_owned())
@@ -163,7 +164,8 @@ impl EngineClient {
     /// The content of a file of a deployment, bit by bit: at most `limit` bytes. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where there is no such file, [`EngineError::TooLarge`] where it has more bytes.
+    /// `is_internal` where there is no such file (the engines have no 404 for it), [`EngineError::TooLarge`] where it
+    /// has more bytes.
     pub async fn deployment_resource(
         &self,
         deployment_id: &str,

@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use rustls::CertificateError;
 use serde::Deserialize;
 
 /// A call that did not give what it was made for.
@@ -327,6 +328,15 @@ pub(crate) fn cause(error: &(dyn Error + 'static)) -> String {
         }
     }
     match innermost.downcast_ref::<rustls::Error>() {
+        // No authority would help a certificate that is another host's, or out of date.
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName
+            | CertificateError::NotValidForNameContext { .. }
+            | CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => innermost.to_string(),
         Some(rustls::Error::InvalidCertificate(_)) => {
             format!("{innermost}; where its authority is a private one, name that in engine.tls.ca_file")
         }

@@ -207,8 +207,8 @@ impl EngineClient {
     /// instances. More than none resolves their incidents, and workers hear of it at once. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where one of the tasks is gone, `is_bad_request` where nothing is named; nothing has changed
-    /// then.
+    /// `is_not_found` where one of the tasks is gone, `is_bad_request` where no task is meant, such as that of an
+    /// instance without any; nothing has changed then.
     pub async fn set_many_external_task_retries(
         &self,
         task_ids: &[&str],
@@ -244,10 +244,10 @@ impl EngineClient {
             .await
     }
 
-    /// The details of a task's last failure. May be repeated.
+    /// The details of a task's last failure; empty where there is none. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where the task is gone.
+    /// `is_internal` where the task is gone: the engines have no 404 for it.
     pub async fn error_details(&self, task_id: &str) -> Result<String, EngineError> {
         let bytes = self
             .get(&["external-task", task_id, "errorDetails"])

@@ -315,7 +315,7 @@ impl EngineClient {
             .await
     }
 
-    /// The details of a failure in the history. May be repeated.
+    /// The details of a failure in the history; empty where the record is of something else. May be repeated.
     ///
     /// # Errors
     /// `is_not_found` where there is no such record.

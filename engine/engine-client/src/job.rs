@@ -38,7 +38,7 @@ pub struct Job {
     /// When it was created.
     #[serde(default, deserialize_with = "date::optional::deserialize")]
     pub create_time: Option<Timestamp>,
-    /// Whether it is suspended: nobody runs it.
+    /// Whether it is suspended: the engine does not run it by itself.
     #[serde(default)]
     pub suspended: bool,
     /// Its priority.
@@ -71,7 +71,7 @@ pub struct JobQuery<'a> {
     /// Only asynchronous continuations.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub messages: bool,
-    /// Only such as could run now: due, with attempts left.
+    /// Only such as are due and have attempts left, suspended or not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub executable: bool,
     /// Only such as have failed in their last attempt.
@@ -137,7 +137,7 @@ impl EngineClient {
     /// Gives a job a number of attempts left; more than none resolves its incident. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where the job is gone.
+    /// `is_internal` where the job is gone: the engines have no 404 for it.
     pub async fn set_job_retries(&self, job_id: &str, retries: u32) -> Result<(), EngineError> {
         self.put(&["job", job_id, "retries"])
             .json(&serde_json::json!({ "retries": retries }))
@@ -145,16 +145,17 @@ impl EngineClient {
             .await
     }
 
-    /// Runs a job now, in this call. Not to be repeated blindly: "not found" after an answer that got lost means that
-    /// it has run, but what it brought about may have made the same job anew.
+    /// Runs a job now, in this call, suspended or not. Not to be repeated blindly: each failure costs one of its
+    /// attempts.
     ///
     /// # Errors
-    /// `is_not_found` where the job is gone, `is_internal` where it fails; its attempts are not counted then.
+    /// `is_not_found` where the job is gone, and where it fails: the engines answer both alike. Whether
+    /// [`EngineClient::job`] still finds it tells them apart.
     pub async fn execute_job(&self, job_id: &str) -> Result<(), EngineError> {
         self.post(&["job", job_id, "execute"]).done().await
     }
 
-    /// Suspends a job, so that nobody runs it, or lets it go on. May be repeated.
+    /// Suspends a job, so that the engine does not run it by itself, or lets it go on. May be repeated.
     ///
     /// # Errors
     /// As every call: see [`EngineError`]. A job that is gone is no error.
@@ -168,7 +169,7 @@ impl EngineClient {
     /// Makes a job due at another moment; `cascade` moves the next dates of a cycle with it. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where the job is gone.
+    /// `is_internal` where the job is gone: the engines have no 404 for it.
     pub async fn set_job_due_date(
         &self,
         job_id: &str,

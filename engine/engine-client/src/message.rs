@@ -23,7 +23,7 @@ pub struct MessageCorrelation<'a> {
     pub variables: Variables,
     /// Variables for the scope that the message opens alone, such as the event subprocess it starts.
     pub scope_variables: Variables,
-    /// Whether more than one match is welcome; else it is an error.
+    /// Whether any number of matches is welcome, none among them; else all but one is an error.
     pub all: bool,
 }
 
@@ -78,7 +78,7 @@ impl EngineClient {
     /// to a message that was taken.
     ///
     /// # Errors
-    /// `is_bad_request` where nothing waits for it, or more than one thing does and `all` is not set.
+    /// `is_bad_request` where nothing waits for it or more than one thing does, unless `all` is set.
     pub async fn correlate(
         &self,
         message: &MessageCorrelation<'_>,
@@ -128,7 +128,7 @@ impl EngineClient {
     /// hear of it. Not to be repeated blindly: the execution may have begun to wait for the same message once more.
     ///
     /// # Errors
-    /// `is_internal` or `is_bad_request` where the execution is gone or does not wait for the message.
+    /// `is_internal` where the execution is gone or does not wait for the message.
     pub async fn trigger_message(
         &self,
         execution_id: &str,
@@ -140,7 +140,7 @@ impl EngineClient {
         self.post(&path).json(&body).done().await
     }
 
-    /// Throws a signal at everything that waits for it. Not to be repeated blindly.
+    /// Throws a signal at everything that waits for it, of one tenant where one is given. Not to be repeated blindly.
     ///
     /// # Errors
     /// As every call: see [`EngineError`]. A signal that nothing waits for is no error.

@@ -1,6 +1,9 @@
 //! Variables where they stand: of a running instance, or of one of its executions.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use mime::Mime;
 use reqwest::multipart::{Form, Part};
 
 use crate::limits::UnrepresentableValue;
@@ -32,9 +35,10 @@ impl<'a> Scope<'a> {
 /// Content for a variable, of any size that the engine's database takes: it does not travel as JSON.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// The file's name: it makes a File; without one it is Bytes.
+    /// The file's name: it makes a File; without one it is Bytes. Quotes and backslashes in it come back with a
+    /// backslash before them.
     pub file_name: Option<String>,
-    /// The file's media type, such as `text/csv; charset=UTF-8`; the engine keeps none of Bytes.
+    /// The file's media type, such as `text/csv; charset=UTF-8`, any bytes unless given; the engine keeps none of Bytes.
     pub media_type: Option<String>,
     /// The content.
     pub content: Bytes,
@@ -52,7 +56,7 @@ impl EngineClient {
     /// One variable of a scope. The content of a file is left out. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` where the scope has no such variable.
+    /// `is_not_found` where the scope has no such variable, `is_internal` where there is no such scope.
     pub async fn variable(&self, scope: Scope<'_>, name: &str) -> Result<Variable, EngineError> {
         let query = [("deserializeValue", "false")];
         self.get(&scope.path(&[name])).query(&query).read().await
@@ -61,7 +65,8 @@ impl EngineClient {
     /// Sets variables of a scope and takes others away, in one transaction. May be repeated.
     ///
     /// # Errors
-    /// [`EngineError::Unrepresentable`] where the engine cannot keep a value; nothing was sent then.
+    /// [`EngineError::Unrepresentable`] where the engine cannot keep a value; nothing was sent then. `is_internal` where
+    /// there is no such scope.
     pub async fn change_variables(
         &self,
         scope: Scope<'_>,
@@ -75,7 +80,7 @@ impl EngineClient {
     /// Takes a variable away; none of the name is as good. May be repeated.
     ///
     /// # Errors
-    /// As every call: see [`EngineError`].
+    /// `is_internal` where there is no such scope.
     pub async fn delete_variable(&self, scope: Scope<'_>, name: &str) -> Result<(), EngineError> {
         self.delete(&scope.path(&[name])).done().await
     }
@@ -83,7 +88,8 @@ impl EngineClient {
     /// Sets a variable to a file or bytes. May be repeated.
     ///
     /// # Errors
-    /// [`EngineError::Unrepresentable`] where the media type is none; nothing was sent then.
+    /// [`EngineError::Unrepresentable`] where the media type is none; nothing was sent then. `is_internal` where there
+    /// is no such instance or execution.
     pub async fn upload_variable(
         &self,
         scope: Scope<'_>,
@@ -100,11 +106,15 @@ impl EngineClient {
             part = part.file_name(file_name);
         }
         if let Some(media_type) = upload.media_type {
-            part = part.mime_str(&media_type).map_err(|_| UnrepresentableValue {
+            let wrong = || UnrepresentableValue {
                 name: name.to_owned(),
                 problem: format!("is a file of the media type `{media_type}`"),
                 remedy: "give one such as text/csv",
-            })?;
+            };
+            let parsed: Mime = media_type.parse().map_err(|_| wrong())?;
+            part = part
+                .mime_str(&with_encoding(&media_type, &parsed))
+                .map_err(|_| wrong())?;
         }
         let form = Form::new().part("data", part).text("valueType", kind);
         let call = self.post(&scope.path(&[name, "data"]));
@@ -115,7 +125,7 @@ impl EngineClient {
     ///
     /// # Errors
     /// `is_not_found` where the scope has no such variable, `is_bad_request` where it is neither file nor bytes,
-    /// [`EngineError::TooLarge`] where it has more bytes.
+    /// `is_internal` where there is no such scope, [`EngineError::TooLarge`] where it has more bytes.
     pub async fn download_variable(
         &self,
         scope: Scope<'_>,
@@ -123,6 +133,16 @@ impl EngineClient {
         limit: u64,
     ) -> Result<Download, EngineError> {
         self.get(&scope.path(&[name, "data"])).download(limit).await
+    }
+}
+
+/// The media type as the engine understands it: what encoding a file has it looks for under a name of its own.
+fn with_encoding<'a>(media_type: &'a str, parsed: &Mime) -> Cow<'a, str> {
+    match parsed.get_param(mime::CHARSET) {
+        Some(charset) if parsed.get_param("encoding").is_none() => {
+            format!("{media_type}; encoding={charset}").into()
+        }
+        _ => media_type.into(),
     }
 }
 

@@ -60,7 +60,7 @@ impl ClientSettings {
 
     /// How long a call may take that the engine answers at once, from its first byte to the answer's last: 30 s
     /// unless set. Long polls have their own time on top of 20 s, deployments have 5 minutes; of a download it is how
-    /// long each part of it may take to arrive.
+    /// long each part of it may take to arrive. A token that has to be fetched first has as much time of its own.
     #[must_use]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout;
@@ -133,7 +133,8 @@ impl ClientSettings {
     }
 }
 
-fn without_login(url: &Url) -> String {
+/// An address as it may be shown.
+pub(crate) fn without_login(url: &Url) -> String {
     let mut url = url.clone();
     // Fails only where there can be none.
     let _ = url.set_username("").and_then(|()| url.set_password(None));

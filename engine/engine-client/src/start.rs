@@ -90,7 +90,7 @@ pub struct StartedInstance {
     /// The instance; it may have ended already.
     #[serde(flatten)]
     pub instance: ProcessInstance,
-    /// Its variables: those it was given, and those of the steps up to its first wait.
+    /// Its process variables: those it was given, and what the steps up to its first wait left there.
     #[serde(default)]
     pub variables: Variables,
 }
@@ -116,7 +116,7 @@ impl EngineClient {
     /// lost may belong to an instance that has started.
     ///
     /// # Errors
-    /// `is_not_found` where no definition has the key.
+    /// `is_not_found` where no definition has the key, `is_internal` where it is suspended.
     pub async fn start_instance(
         &self,
         key: &str,
@@ -140,7 +140,8 @@ impl EngineClient {
     /// lost may belong to an instance that has started.
     ///
     /// # Errors
-    /// `is_not_found` where there is no such definition, `is_bad_request` where an instruction cannot be carried out.
+    /// `is_not_found` where no definition has the key. `is_internal` where none has the id, where it is suspended, and
+    /// where an instruction cannot be carried out; nothing has started then.
     pub async fn start(
         &self,
         definition: DefinitionRef<'_>,

@@ -71,7 +71,11 @@ impl Tls {
             Some(pem) => certificates(pem, "of the authority")?,
             None => Vec::new(),
         };
-        let verifier = Verifier::new_with_extra_roots(extra, provider).map_err(|error| error.to_string())?;
+        let verifier =
+            Verifier::new_with_extra_roots(extra, provider).map_err(|error| match self.authorities {
+                Some(_) => format!("the certificate of the authority cannot be used: {error}"),
+                None => error.to_string(),
+            })?;
         let builder = builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));

@@ -5,12 +5,12 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use oauth2::basic::{BasicClient, BasicErrorResponseType};
 use oauth2::{
     AsyncHttpClient, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError, Scope,
-    TokenResponse, TokenUrl,
+    StandardErrorResponse, TokenResponse, TokenUrl,
 };
 use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::error::{TokenError, cause};
 use crate::login::{OAuth2, header};
+use crate::settings::without_login;
 use crate::transport::Transport;
 
 /// A token is renewed this long before it runs out, or when a fifth of its life is left, whichever is later.
@@ -25,6 +26,9 @@ const MARGIN: Duration = Duration::from_secs(60);
 
 /// After a renewal has failed and the old token is good for a while still: when to try again.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// How an endpoint says no (RFC 6749, 5.2).
+type ErrorAnswer = StandardErrorResponse<BasicErrorResponseType>;
 
 /// The tokens of one login.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ pub(crate) struct Tokens {
 #[derive(Clone, Debug)]
 struct Token {
     header: HeaderValue,
+    came_at: Instant,
     /// From when on a better one is wanted; never where the endpoint does not tell how long it lives.
     renew_at: Option<Instant>,
     ends_at: Option<Instant>,
@@ -46,10 +51,16 @@ struct Token {
 
 impl Tokens {
     pub(crate) fn new(login: OAuth2, timeout: Duration) -> Result<Self, String> {
+        let url = without_login(&login.token_url);
+        let holds_login = !login.token_url.username().is_empty() || login.token_url.password().is_some();
         if !matches!(login.token_url.scheme(), "http" | "https") {
-            let url = &login.token_url;
             return Err(format!(
                 "the token endpoint {url} is not an http or https address"
+            ));
+        }
+        if holds_login {
+            return Err(format!(
+                "the token endpoint {url} holds a login; give that as client_id and client_secret"
             ));
         }
         Ok(Self {
@@ -97,12 +108,13 @@ impl Tokens {
     ) -> Result<HeaderValue, TokenError> {
         let began = Instant::now();
         let mut failed = self.renewal.lock().await;
+        // Whoever waited for an attempt shares what came of it, be it the same token again: a queue of calls must not
+        // become a queue of attempts.
         if let Some(token) = self.read()
-            && Some(&token.header) != refused
+            && (Some(&token.header) != refused || token.came_at >= began)
         {
             return Ok(token.header);
         }
-        // Whoever waited for an attempt shares its failure: a queue of calls must not become a queue of attempts.
         if let Some((at, error)) = &*failed
             && *at >= began
         {
@@ -161,16 +173,14 @@ impl Tokens {
             let life = answer.expires_in();
             Ok(Token {
                 header,
+                came_at: Instant::now(),
                 renew_at: life.and_then(|life| asked.checked_add(life - MARGIN.min(life / 5))),
                 ends_at: life.and_then(|life| asked.checked_add(life)),
             })
         })
     }
 
-    fn explain(
-        &self,
-        error: RequestTokenError<TokenError, oauth2::StandardErrorResponse<BasicErrorResponseType>>,
-    ) -> TokenError {
+    fn explain(&self, error: RequestTokenError<TokenError, ErrorAnswer>) -> TokenError {
         match error {
             RequestTokenError::Request(error) => error,
             RequestTokenError::ServerResponse(answer) => TokenError {
@@ -232,12 +242,20 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
             let answer = self.transport.send(request.map(Bytes::from)).await;
             let answer = answer.map_err(|error| broken(cause(&error)))?;
             let status = answer.status();
-            if status.is_server_error() {
+            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
                 return Err(broken(format!("status {status}")));
             }
             let (parts, body) = answer.into_parts();
             let body = body.collect().await.map_err(|error| broken(cause(&*error)))?;
-            Ok(http::Response::from_parts(parts, body.to_bytes().into()))
+            let body = body.to_bytes();
+            if !status.is_success() && serde_json::from_slice::<ErrorAnswer>(&body).is_err() {
+                // Not the endpoint's own answer but a redirect or a gateway's: the status is all that it tells.
+                return Err(TokenError {
+                    is_refused: matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+                    ..self.tokens.unusable(format!("status {status}"))
+                });
+            }
+            Ok(http::Response::from_parts(parts, body.into()))
         })
     }
 }

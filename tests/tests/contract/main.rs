@@ -48,11 +48,20 @@ macro_rules! contract {
     };
 }
 
+mod definitions;
+mod deployments;
 mod errors;
 mod fetching;
 mod instances;
+mod jobs;
 mod locks;
+mod messages;
+mod models;
 mod polling;
 mod reporting;
+mod scopes;
+mod starts;
 mod subject;
+mod tasks;
 mod values;
+mod workers;

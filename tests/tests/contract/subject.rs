@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine_client::fake::{FakeEngine, LinearProcess, TaskStep};
-use engine_client::{DeploymentRequest, EngineClient, InProcess, Resource};
+use engine_client::{Deployed, DeploymentRequest, EngineClient, InProcess, Resource};
 use http::Method;
 use serde_json::{Value as Json, json};
 use tests::{Engine, Operaton, until};
@@ -112,7 +112,7 @@ impl Subject {
 
     /// Whether an uncaught BPMN error is an error of the call: the project's engine enables that, others do not.
     pub(crate) fn refuses_uncaught_errors(&self) -> bool {
-        !matches!(self.kind, Kind::Operaton(_))
+        !self.is_operaton()
     }
 
     /// Makes the fake one of those that end an instance at an uncaught BPMN error.
@@ -129,6 +129,18 @@ impl Subject {
             Kind::Operaton(_) => Operaton::shared().expect("booted").client(),
             Kind::Fake(engine) => engine.client(),
         }
+    }
+
+    /// A client that may do everything.
+    pub(crate) fn admin(&self) -> EngineClient {
+        match &self.kind {
+            Kind::Camunda(_) => Engine::shared().client_as("admin"),
+            _ => self.client(),
+        }
+    }
+
+    pub(crate) fn is_operaton(&self) -> bool {
+        matches!(self.kind, Kind::Operaton(_))
     }
 
     /// Any call, as it is.
@@ -196,18 +208,27 @@ impl Subject {
             engine.deploy(process);
             return;
         }
-        let resource = Resource {
-            name: format!("{}.bpmn", process.key()),
-            content: process.to_bpmn().into(),
-        };
+        self.deploy_as(process.key(), process.tenant_id(), process.to_bpmn())
+            .await;
+    }
+
+    /// Deploys a model of the case's key to a real engine: see [`crate::models`].
+    pub(crate) async fn deploy_model(&self, bpmn: String) -> Deployed {
+        self.deploy_as(&self.key, None, bpmn).await
+    }
+
+    pub(crate) async fn deploy_as(&self, name: &str, tenant_id: Option<&str>, bpmn: String) -> Deployed {
         let request = DeploymentRequest {
-            name: process.key(),
+            name,
             source: "test",
-            tenant_id: process.tenant_id(),
-            resources: vec![resource],
+            tenant_id,
+            resources: vec![Resource {
+                name: format!("{name}.bpmn"),
+                content: bpmn.into(),
+            }],
             changed_only: true,
         };
-        self.client().deploy(&request).await.unwrap();
+        self.client().deploy(&request).await.unwrap()
     }
 
     /// A process of one task, `work`, whose topic and key are the case's own.

@@ -344,11 +344,11 @@ mod tests {
 
     #[tokio::test]
     async fn text_and_boxed_errors_are_taken_on_request() {
-        let handler = async |_: Order| -> HandlerResult<()> { Err("no paper").map_err(HandlerError::new) };
+        let handler = async |_: Order| -> HandlerResult<()> { Err(HandlerError::new("no paper")) };
         assert_eq!(failure(handler).await.message, "no paper");
         let handler = async |_: Order| -> HandlerResult<()> {
             let inner = anyhow::anyhow!("no ink").context("cannot print");
-            Err(inner).map_err(HandlerError::new)
+            Err(HandlerError::new(inner))
         };
         let failure = failure(handler).await;
         assert_eq!(failure.message, "cannot print");

@@ -33,11 +33,14 @@ pub struct WorkerBuilder {
     name: String,
     routes: Vec<(Subscription, Route)>,
     idle_adapter: Option<String>,
-    settings: Vec<Box<dyn FnOnce(&mut PoolSettings) + Send>>,
+    settings: Vec<Change>,
     observer: Arc<dyn Observer>,
     journal: Option<PathBuf>,
     drain: Duration,
 }
+
+/// A change of what the pool is told.
+type Change = Box<dyn FnOnce(&mut PoolSettings) + Send>;
 
 /// A topic with its handler, and what differs from the worker's other topics.
 #[must_use = "give it to `WorkerBuilder::serve`"]

@@ -52,7 +52,7 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<()> {
     let mut settings = PoolSettings::new("bench", routes.topics());
     settings.capacity = job.slots;
     settings.lock_duration = LOCK;
-    let metrics = Metrics::new()?.worker(&settings.name, &settings.topic_names());
+    let metrics = Metrics::new()?.worker(&settings.name, settings.topic_names());
     metrics.started();
     let journal = tempfile::tempdir()?;
     let pool = WorkerPool::start(

@@ -18,7 +18,8 @@ pub(super) struct Refused {
 pub(super) enum Answer {
     Done,
     Json(Json),
-    Bytes(&'static str, Bytes),
+    /// With its media type.
+    Bytes(String, Bytes),
 }
 
 impl Refused {
@@ -102,15 +103,16 @@ impl Answer {
         match self {
             Self::Done => response(204, "application/json", Bytes::new()),
             Self::Json(body) => response(200, "application/json", body.to_string().into()),
-            Self::Bytes(kind, body) => response(200, kind, body),
+            Self::Bytes(kind, body) => response(200, &kind, body),
         }
     }
 }
 
-fn response(status: u16, content_type: &'static str, body: Bytes) -> Response<Bytes> {
+fn response(status: u16, content_type: &str, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let content_type = header::HeaderValue::from_static(content_type);
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if let Ok(content_type) = header::HeaderValue::try_from(content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
     response
 }

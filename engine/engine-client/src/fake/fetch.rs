@@ -57,6 +57,7 @@ struct Topic {
     process_definition_id_in: Option<Vec<String>>,
     process_definition_key: Option<String>,
     process_definition_key_in: Option<Vec<String>>,
+    process_definition_version_tag: Option<String>,
     without_tenant_id: bool,
     tenant_id_in: Option<Vec<String>>,
     process_variables: Option<Map<String, Json>>,
@@ -131,6 +132,8 @@ impl Topic {
             && is_in(&self.process_definition_id_in, id)
             && is(&self.process_definition_key, key)
             && is_in(&self.process_definition_key_in, key)
+            && (self.process_definition_version_tag.is_none()
+                || self.process_definition_version_tag == definition.process.version_tag)
             && (self.business_key.is_none() || self.business_key == instance.business_key)
             && !(self.without_tenant_id && tenant.is_some())
             && (self.tenant_id_in.as_ref())
@@ -183,11 +186,8 @@ impl State {
             None => {}
         }
         if fetch.use_priority {
-            found.sort_by_key(|index| {
-                let instance = &self.instances[*index];
-                let step = instance.task.as_ref().and_then(|task| instance.step_of(task));
-                std::cmp::Reverse(step.and_then(|step| step.priority).unwrap_or(0))
-            });
+            let priority = |index: &usize| self.instances[*index].task.as_ref().map(|task| task.priority);
+            found.sort_by_key(|index| std::cmp::Reverse(priority(index)));
         }
         found.truncate(fetch.max);
         for index in &found {

@@ -13,7 +13,8 @@ use super::lists::Query;
 use super::render;
 use super::state::State;
 use super::tasks::read;
-use super::value::{Scope, accept, accept_all};
+use super::upload::Upload;
+use super::value::{Scope, Value, accept, accept_all};
 use crate::TypedValue;
 
 /// The version that the fake says it is.
@@ -46,6 +47,7 @@ struct Start {
     business_key: Option<String>,
     variables: Option<BTreeMap<String, TypedValue>>,
     start_instructions: Option<Vec<Json>>,
+    with_variables_in_return: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,6 +73,7 @@ impl State {
             ["external-task", rest @ ..] => self.external_task(call.method, rest, call.query, body),
             ["history", rest @ ..] if get => self.history(rest, call.query),
             ["incident"] if get => self.list_incidents(call.query).map(json_list),
+            ["process-definition", "count"] if get => self.list_definitions(call.query).map(count),
             ["process-definition"] if get => self.list_definitions(call.query).map(json_list),
             ["process-definition", rest @ ..] if get || post => self.process_definition(post, rest, body),
             ["process-instance"] if get => self.list_instances(call.query).map(json_list),
@@ -88,7 +91,7 @@ impl State {
                 } else if post || put {
                     self.set_variables(id, rest, body)
                 } else {
-                    Err(Refused::not_offered("DELETE of a variable"))
+                    self.delete_variable(id, rest)
                 }
             }
             _ => Err(Refused::not_offered(&format!(
@@ -105,10 +108,8 @@ impl State {
         let put = method == Method::PUT;
         match path {
             [] if get => self.list_tasks(query).map(json_list),
-            ["count"] if get => {
-                let tasks = self.list_tasks(query)?;
-                Ok(Answer::Json(json!({ "count": tasks.len() })))
-            }
+            ["count"] if get => self.list_tasks(query).map(count),
+            ["topic-names"] if get => Ok(json_list(self.topic_names(&query))),
             ["retries"] if put => self.set_retries_of_all(&read(body)?).map(|()| Answer::Done),
             [id] if get => {
                 let (instance, task) = self.task(id).ok_or_else(|| Refused::no_task(id))?;
@@ -122,6 +123,7 @@ impl State {
                 Ok(text(task.details.as_deref()))
             }
             [id, "retries"] if put => self.set_retries(id, &read(body)?).map(|()| Answer::Done),
+            [id, "priority"] if put => self.set_priority(id, &read(body)?).map(|()| Answer::Done),
             [id, "complete"] if post => self.complete(id, read(body)?).map(|()| Answer::Done),
             [id, "failure"] if post => self.fail(id, read(body)?).map(|()| Answer::Done),
             [id, "bpmnError"] if post => self.throw(id, read(body)?).map(|()| Answer::Done),
@@ -152,11 +154,18 @@ impl State {
                 rest,
             ),
             ["key", key, rest @ ..] => (self.latest(key, None).ok_or_else(|| no_key(key, None))?, rest),
-            [id, rest @ ..] => (
-                self.definition(id)
-                    .ok_or_else(|| Refused::not_found(format!("No matching definition with id {id}")))?,
-                rest,
-            ),
+            [id, rest @ ..] => {
+                let definition = self.definition(id).ok_or_else(|| {
+                    let message = format!("No matching definition with id {id}");
+                    // As the engine has it: 500 where an instance is to start.
+                    if post {
+                        Refused::internal(message)
+                    } else {
+                        Refused::not_found(message)
+                    }
+                })?;
+                (definition, rest)
+            }
             [] => return Err(Refused::not_offered("POST /process-definition")),
         };
         match rest {
@@ -172,7 +181,13 @@ impl State {
                 }
                 let variables = accept_all(start.variables.unwrap_or_default())?;
                 let id = State::start(self, definition, start.business_key, variables)?;
-                let started = self.instance(&id).map(render::instance);
+                let started = self.instance(&id).map(|instance| {
+                    let mut started = render::instance(instance);
+                    if start.with_variables_in_return {
+                        started["variables"] = render::variables(&instance.variables);
+                    }
+                    started
+                });
                 Ok(Answer::Json(started.unwrap_or_default()))
             }
             _ => Err(Refused::not_offered(&format!(
@@ -196,7 +211,7 @@ impl State {
             ["external-task-log", id, "error-details"] => {
                 let mut logs = self.instances.iter().flat_map(|it| &it.log);
                 let log = logs.find(|log| log.id == *id).ok_or_else(|| {
-                    Refused::null(&format!("No historic external task log found with id {id}"))
+                    Refused::not_found(format!("No historic external task log found with id {id}"))
                 })?;
                 Ok(text(log.task.details.as_deref()))
             }
@@ -213,7 +228,7 @@ impl State {
                 let (_, _, value) = found.ok_or_else(|| {
                     Refused::not_found(format!("Variable instance with Id '{id}' does not exist."))
                 })?;
-                data(value.content())
+                data(value)
             }
             _ => Err(Refused::not_offered(&format!("/history/{}", path.join("/")))),
         }
@@ -242,7 +257,7 @@ impl State {
         match rest {
             [] => Ok(Answer::Json(render::variables(scope))),
             [name] => Ok(Answer::Json(value(name)?.render())),
-            [name, "data"] => data(value(name)?.content()),
+            [name, "data"] => data(value(name)?),
             _ => Err(Refused::not_offered("GET of this part of a variable")),
         }
     }
@@ -258,8 +273,24 @@ impl State {
                 let value = accept(name, read(body)?)?;
                 (Scope::from([((*name).to_owned(), value)]), Vec::new())
             }
+            [name, "data"] => {
+                let upload = Upload::read(body).ok_or_else(|| Refused::invalid("No form with a file"))?;
+                let value = accept(name, upload.into())?;
+                (Scope::from([((*name).to_owned(), value)]), Vec::new())
+            }
             _ => return Err(Refused::not_offered("PUT of this part of a variable")),
         };
+        self.change_scope(execution, changes, &deletions)
+    }
+
+    fn delete_variable(&mut self, execution: &str, rest: &[&str]) -> Result<Answer> {
+        let [name] = rest else {
+            return Err(Refused::not_offered("DELETE of this part of a variable"));
+        };
+        self.change_scope(execution, Scope::new(), &[(*name).to_owned()])
+    }
+
+    fn change_scope(&mut self, execution: &str, changes: Scope, deletions: &[String]) -> Result<Answer> {
         let changed = self.change(
             |it| scope(it, execution).is_some(),
             |instance, _| {
@@ -293,6 +324,10 @@ fn no_execution(id: &str) -> Refused {
     Refused::null(&format!("execution {id} doesn't exist: execution"))
 }
 
+fn count(items: Vec<Json>) -> Answer {
+    Answer::Json(json!({ "count": items.len() }))
+}
+
 fn json_list(items: Vec<Json>) -> Answer {
     Answer::Json(items.into())
 }
@@ -300,11 +335,13 @@ fn json_list(items: Vec<Json>) -> Answer {
 fn text(text: Option<&str>) -> Answer {
     match text {
         None | Some("") => Answer::Done,
-        Some(text) => Answer::Bytes("text/plain", text.to_owned().into()),
+        Some(text) => Answer::Bytes("text/plain".to_owned(), text.to_owned().into()),
     }
 }
 
-fn data(content: Option<bytes::Bytes>) -> Result<Answer> {
-    let content = content.ok_or_else(|| Refused::invalid("Value of variable is not a binary value."))?;
-    Ok(Answer::Bytes("application/octet-stream", content))
+fn data(value: &Value) -> Result<Answer> {
+    let content = value
+        .content()
+        .ok_or_else(|| Refused::invalid("Value of variable is not a binary value."))?;
+    Ok(Answer::Bytes(value.media_type(), content))
 }

@@ -1,6 +1,7 @@
 //! The queries that answer with a list: filters, order, paging.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
@@ -47,6 +48,8 @@ const DEFINITIONS: Filters = &[
     ("key", "key"),
     ("processDefinitionId", "id"),
     ("version", "version"),
+    ("versionTag", "versionTag"),
+    ("deploymentId", "deploymentId"),
     ("tenantIdIn", "tenantId"),
 ];
 
@@ -67,12 +70,40 @@ impl State {
                 "notLocked" => !task.is_locked(now),
                 "withRetriesLeft" => task.retries.is_none_or(|retries| retries > 0),
                 "noRetriesLeft" => task.retries == Some(0),
+                // Nothing is ever suspended here.
+                "suspended" => false,
                 _ => true,
             })
         });
         let tasks = tasks.map(|(instance, task)| render::task(self, instance, task));
-        let known = ["locked", "notLocked", "withRetriesLeft", "noRetriesLeft"];
+        let known = [
+            "locked",
+            "notLocked",
+            "withRetriesLeft",
+            "noRetriesLeft",
+            "suspended",
+        ];
         list(tasks.collect(), without(query, &known), PARTS)
+    }
+
+    /// The topics of tasks, each once.
+    pub(super) fn topic_names(&self, query: &Query) -> Vec<Json> {
+        let now = tokio::time::Instant::now();
+        let asked = |name: &str| {
+            query
+                .iter()
+                .any(|(given, value)| given == name && value == "true")
+        };
+        let (locked, unlocked) = (asked("withLockedTasks"), asked("withUnlockedTasks"));
+        let retries = asked("withRetriesLeft");
+        let tasks = self.tasks().filter(|(_, task)| {
+            (!locked || task.is_locked(now))
+                && (!unlocked || !task.is_locked(now))
+                && (!retries || task.retries.is_none_or(|retries| retries > 0))
+        });
+        let topics = tasks.filter_map(|(instance, task)| Some(instance.step_of(task)?.topic.as_str()));
+        let topics: BTreeSet<&str> = topics.collect();
+        topics.into_iter().map(Json::from).collect()
     }
 
     pub(super) fn list_definitions(&self, query: Query) -> Result<Vec<Json>, Refused> {
@@ -81,9 +112,13 @@ impl State {
             self.latest(&it.process.key, it.process.tenant.as_deref())
                 .is_some_and(|latest| latest.id == it.id)
         };
-        let wanted = self.definitions.iter().filter(|it| !latest_only || is_latest(it));
+        let (no_tenant, suspended) = (has(&query, "withoutTenantId"), has(&query, "suspended"));
+        let wanted = (self.definitions.iter())
+            .filter(|it| !latest_only || is_latest(it))
+            .filter(|it| !(no_tenant && it.process.tenant.is_some() || suspended));
         let wanted = wanted.map(|it| render::definition(it)).collect();
-        list(wanted, without(query, &["latestVersion"]), DEFINITIONS)
+        let query = without(query, &["latestVersion", "withoutTenantId", "suspended"]);
+        list(wanted, query, DEFINITIONS)
     }
 
     pub(super) fn list_instances(&self, query: Query) -> Result<Vec<Json>, Refused> {

@@ -60,6 +60,7 @@ mod process;
 mod render;
 mod state;
 mod tasks;
+mod upload;
 mod value;
 mod watch;
 

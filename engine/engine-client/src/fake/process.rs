@@ -24,6 +24,7 @@ use quick_xml::escape::escape;
 pub struct LinearProcess {
     pub(super) key: String,
     pub(super) tenant: Option<String>,
+    pub(super) version_tag: Option<String>,
     pub(super) steps: Vec<TaskStep>,
 }
 
@@ -56,6 +57,7 @@ impl LinearProcess {
         Self {
             key: key.into(),
             tenant: None,
+            version_tag: None,
             steps: Vec::new(),
         }
     }
@@ -64,6 +66,13 @@ impl LinearProcess {
     #[must_use]
     pub fn tenant(mut self, id: impl Into<String>) -> Self {
         self.tenant = Some(id.into());
+        self
+    }
+
+    /// Gives this version of it a tag.
+    #[must_use]
+    pub fn version_tag(mut self, tag: impl Into<String>) -> Self {
+        self.version_tag = Some(tag.into());
         self
     }
 
@@ -106,13 +115,14 @@ impl LinearProcess {
         format!(
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="urn:procos:fake">
-{errors}<process id="{key}" isExecutable="true" camunda:historyTimeToLive="P1D">
+{errors}<process id="{key}" isExecutable="true" camunda:historyTimeToLive="P1D"{tag}>
 <startEvent id="start"/>
 {tasks}<endEvent id="end"/>
 {flows}</process>
 </definitions>
 "#,
             key = escape(&self.key),
+            tag = attribute("camunda:versionTag", self.version_tag.as_ref()),
         )
     }
 }
@@ -201,11 +211,6 @@ impl TaskStep {
     }
 
     fn to_bpmn<'a>(&'a self, errors: &mut BTreeMap<&'a str, String>) -> String {
-        let attribute = |name: &str, value: Option<&String>| {
-            value.map_or_else(String::new, |value| {
-                format!(" {name}=\"{}\"", escape(value.as_str()))
-            })
-        };
         let properties: String = self
             .properties
             .iter()
@@ -258,6 +263,13 @@ impl Catch {
     pub(super) fn boundary(&self) -> String {
         format!("caught-{}", self.end)
     }
+}
+
+/// Nothing where there is no value.
+fn attribute(name: &str, value: Option<&String>) -> String {
+    value.map_or_else(String::new, |value| {
+        format!(" {name}=\"{}\"", escape(value.as_str()))
+    })
 }
 
 fn flow(from: &str, to: &str) -> String {

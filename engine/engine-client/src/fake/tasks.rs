@@ -33,6 +33,14 @@ pub(super) struct Report {
 pub(super) struct Retries {
     retries: Option<i32>,
     external_task_ids: Option<Vec<String>>,
+    process_instance_ids: Option<Vec<String>>,
+}
+
+/// The body of a call that sets a priority.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Priority {
+    priority: Option<i64>,
 }
 
 /// Reads a body; an empty one is an empty object.
@@ -133,12 +141,27 @@ impl State {
         })
     }
 
+    pub(super) fn set_priority(&mut self, id: &str, body: &Priority) -> Result<(), Refused> {
+        let priority = body
+            .priority
+            .ok_or_else(|| Refused::invalid("The priority cannot be null."))?;
+        self.change_task(id, |task, _| {
+            task.priority = priority;
+            Ok(())
+        })
+    }
+
     /// For all of them, or for none where one is not there.
     pub(super) fn set_retries_of_all(&mut self, body: &Retries) -> Result<(), Refused> {
         let retries = body
             .retries
             .ok_or_else(|| Refused::invalid("The number of retries cannot be null."))?;
-        let ids = body.external_task_ids.as_deref().unwrap_or_default();
+        let instances = body.process_instance_ids.as_deref().unwrap_or_default();
+        let of_instances = self
+            .tasks()
+            .filter(|(instance, _)| instances.contains(&instance.id));
+        let mut ids: Vec<String> = of_instances.map(|(_, task)| task.id.clone()).collect();
+        ids.extend(body.external_task_ids.iter().flatten().cloned());
         if ids.is_empty() {
             return Err(Refused::invalid("externalTaskIds is empty"));
         }

@@ -69,6 +69,16 @@ impl Value {
         self.content.clone()
     }
 
+    /// The media type with which the content comes.
+    pub(super) fn media_type(&self) -> String {
+        let told = |key: &str| self.info.get(key).and_then(Json::as_str);
+        let kind = told("mimeType").unwrap_or("application/octet-stream");
+        match told("encoding") {
+            Some(encoding) => format!("{kind}; charset={encoding}"),
+            None => kind.to_owned(),
+        }
+    }
+
     /// Whether it equals a raw JSON value.
     pub(super) fn equals(&self, raw: &Json) -> bool {
         self.json == *raw
