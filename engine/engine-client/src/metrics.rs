@@ -78,7 +78,7 @@ impl EngineClient {
     /// latest first; of at most 200 intervals, or `limit` of them. May be repeated.
     ///
     /// # Errors
-    /// `is_bad_request` where the limit is more than 200.
+    /// `is_internal` where the limit is more than 200.
     pub async fn metric_intervals(
         &self,
         name: &str,

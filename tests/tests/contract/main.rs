@@ -50,6 +50,8 @@ macro_rules! contract {
 
 mod definitions;
 mod deployments;
+mod engine;
+mod engine;
 mod errors;
 mod fetching;
 mod instances;
@@ -58,7 +60,9 @@ mod locks;
 mod messages;
 mod models;
 mod polling;
+mod records;
 mod reporting;
+mod running;
 mod scopes;
 mod starts;
 mod subject;

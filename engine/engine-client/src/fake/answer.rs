@@ -103,7 +103,14 @@ impl Answer {
         match self {
             Self::Done => response(204, "application/json", Bytes::new()),
             Self::Json(body) => response(200, "application/json", body.to_string().into()),
-            Self::Bytes(kind, body) => response(200, &kind, body),
+            Self::Bytes(kind, body) => {
+                let length = body.len();
+                let mut response = response(200, &kind, body);
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_LENGTH, length.into());
+                response
+            }
         }
     }
 }

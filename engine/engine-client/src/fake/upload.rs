@@ -33,7 +33,8 @@ impl<'a> Upload<'a> {
                 let quoted = head.split_once(&format!("; {name}=\""))?.1;
                 // As the engine has it: the backslash before a quote stays.
                 let mut before = '"';
-                let end = quoted.find(|letter| std::mem::replace(&mut before, letter) != '\\' && letter == '"')?;
+                let end =
+                    quoted.find(|letter| std::mem::replace(&mut before, letter) != '\\' && letter == '"')?;
                 Some(quoted.get(..end)?.to_owned())
             };
             match value("name")?.as_str() {

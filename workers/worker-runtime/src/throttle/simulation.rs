@@ -45,6 +45,7 @@ pub(super) const SHARED: Engine = Engine {
 
 /// Who decides how many are in flight.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(super) enum Policy {
     Fixed(usize),
     Found(Throttle),
