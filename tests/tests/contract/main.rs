@@ -51,7 +51,6 @@ macro_rules! contract {
 mod definitions;
 mod deployments;
 mod engine;
-mod engine;
 mod errors;
 mod fetching;
 mod instances;
