@@ -224,6 +224,14 @@ impl EngineError {
         self.status() == Some(StatusCode::FORBIDDEN)
     }
 
+    /// A refusal that the engine itself has not written, such as a gateway's own 404 while it has no route: it tells
+    /// nothing of what the call was about. (401 may come without the engine's words, and counts as its own.)
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::Refused(refusal)
+            if refusal.kind.is_empty() && refusal.status != StatusCode::UNAUTHORIZED)
+    }
+
     /// The engine holds the call itself to be wrong: a value, a state, or somebody else's lock.
     #[must_use]
     pub fn is_bad_request(&self) -> bool {
@@ -373,6 +381,19 @@ mod tests {
         assert!(!refused(500, Some(10_002)).is_transient());
         assert!(refused(500, Some(0)).is_internal());
         assert!(!refused(500, Some(1)).is_internal());
+    }
+
+    #[test]
+    fn a_refusal_without_the_engines_words_is_somebody_elses() {
+        let foreign = |status| {
+            let EngineError::Refused(mut refusal) = refused(status, None) else {
+                unreachable!()
+            };
+            refusal.kind.clear();
+            EngineError::Refused(refusal).is_foreign()
+        };
+        assert!(foreign(404) && foreign(400) && foreign(403) && !foreign(401));
+        assert!(!refused(404, Some(0)).is_foreign());
     }
 
     #[test]

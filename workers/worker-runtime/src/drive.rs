@@ -382,9 +382,10 @@ async fn ask(
 fn reply(answer: &Result<(), EngineError>) -> Reply {
     match answer {
         Ok(()) => Reply::Done,
+        // A gateway's own 404 says nothing of the task.
+        Err(error) if error.is_unreachable() || error.is_foreign() || error.is_unauthorized() => Reply::Down,
         Err(error) if error.is_not_found() => Reply::Gone,
-        Err(error) if error.is_unreachable() => Reply::Down,
-        Err(error) if error.is_transient() || error.is_unauthorized() || error.is_forbidden() => Reply::Busy,
+        Err(error) if error.is_transient() => Reply::Busy,
         Err(error) if error.is_not_owner() => Reply::NotOurs,
         Err(_) => Reply::Refused,
     }

@@ -159,7 +159,7 @@ pub(crate) async fn free(engine: &EngineClient, worker_id: &str, task_id: &str) 
         .await
     {
         Ok(()) => Ok(true),
-        Err(error) if error.is_not_found() || error.is_not_owner() => Ok(false),
+        Err(error) if !error.is_foreign() && (error.is_not_found() || error.is_not_owner()) => Ok(false),
         Err(error) => Err(error),
     }
 }

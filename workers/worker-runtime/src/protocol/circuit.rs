@@ -8,6 +8,7 @@ use crate::backoff;
 pub(super) struct Circuit {
     state: State,
     delays: Box<dyn Iterator<Item = Duration> + Send>,
+    longest: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,14 @@ impl Circuit {
         Self {
             state: State::Closed,
             delays: Box::new(backoff::delays()),
+            longest: Duration::MAX,
         }
+    }
+
+    /// Probes come no further apart than this (and a tenth of a second).
+    pub(super) fn at_least_every(mut self, longest: Duration) -> Self {
+        self.longest = longest.max(Duration::from_millis(100));
+        self
     }
 
     /// Open until a probe, which may go out at once, has been answered.
@@ -83,7 +91,7 @@ impl Circuit {
     /// The engine did not answer. What was sent before that became known says nothing new.
     pub(super) fn failed(&mut self, now: Instant) {
         if !matches!(self.state, State::Open { .. }) {
-            let delay = self.delays.next().unwrap_or(backoff::LONGEST);
+            let delay = self.delays.next().unwrap_or(backoff::LONGEST).min(self.longest);
             self.state = State::Open {
                 probe_at: now + delay,
             };

@@ -139,6 +139,8 @@ pub(crate) struct Machine<T> {
     phase: Phase,
     /// No lock is due before.
     look_at_locks: Option<Instant>,
+    /// When the first lock ends, as of the last look: while none may be extended, that is when to look again.
+    first_lock_ends: Option<Instant>,
     /// Since when slots stand idle and nothing is left to do here.
     hungry_since: Option<Instant>,
     /// How long handlers take, recent ones weighing more.
@@ -164,9 +166,11 @@ impl<T> Machine<T> {
             running: 0,
             throttle: Throttle::at_most(rules.capacity.saturating_add(rules.prefetch)),
             polling: Circuit::to_be_probed(now),
-            reporting: Circuit::new(),
+            // Often enough that locks can be extended when the engine is back.
+            reporting: Circuit::new().at_least_every(rules.lock_duration / 12),
             phase: Phase::Working,
             look_at_locks: None,
+            first_lock_ends: None,
             hungry_since: None,
             usual_time: None,
             actions: VecDeque::new(),
@@ -204,6 +208,8 @@ impl<T> Machine<T> {
             let task = Task {
                 kept: Some(kept),
                 lane,
+                asked_as: lane,
+                extending: false,
                 subscription,
                 locked_until,
                 extend_at,
@@ -272,6 +278,7 @@ impl<T> Machine<T> {
             Reply::Busy | Reply::Down => self.repeat_later(id, now),
             // The lock is somebody else's, the report itself is wrong, or the engine is in trouble: whether it lets
             // us extend the lock tells these apart.
+            Reply::NotOurs | Reply::Refused if self.was_asked_as_another(id) => self.report_again(id),
             Reply::NotOurs | Reply::Refused => {
                 self.set_state(id, State::Probing);
                 self.actions.push_back(Action::Probe(Arc::clone(id)));
@@ -289,6 +296,7 @@ impl<T> Machine<T> {
         match reply {
             Reply::Gone => self.finish(id),
             _ if self.phase == Phase::Leaving => self.give_back(id, How::Dropped),
+            _ if self.was_asked_as_another(id) => self.report_again(id),
             Reply::NotOurs => {
                 self.over(id, How::Dropped);
                 self.remove(id);
@@ -304,8 +312,7 @@ impl<T> Machine<T> {
     /// Whether another report has taken the place of the refused one; if not, that one is repeated.
     pub(crate) fn replaced(&mut self, id: &TaskId, now: Instant, by_another: bool) {
         if by_another {
-            self.set_state(id, State::Unreported);
-            self.unreported.push_front(Arc::clone(id));
+            self.report_again(id);
         } else {
             self.repeat_later(id, now);
         }
@@ -314,6 +321,9 @@ impl<T> Machine<T> {
     /// The engine's answer to an extension that was sent at `requested_at`.
     pub(crate) fn extended(&mut self, id: &TaskId, requested_at: Instant, now: Instant, reply: Reply) {
         self.count_reply(reply, now);
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.extending = false;
+        }
         match reply {
             Reply::Done => self.hold_from(id, requested_at),
             Reply::Gone | Reply::NotOurs => self.lost(id),
@@ -383,6 +393,7 @@ impl<T> Machine<T> {
         let first_waiting = self.waiting.front().and_then(|id| self.tasks.get(id));
         [
             self.look_at_locks,
+            self.first_lock_ends,
             self.later.peek().map(|Reverse((at, _))| *at),
             first_waiting
                 .and_then(|task| task.state.waiting_since())
@@ -439,7 +450,7 @@ impl<T> Machine<T> {
         if self.look_at_locks.is_none_or(|at| at > now) {
             return;
         }
-        self.look_at_locks = None;
+        (self.look_at_locks, self.first_lock_ends) = (None, None);
         let mut lost = Vec::new();
         for (id, task) in &mut self.tasks {
             if task.locked_until <= now {
@@ -453,9 +464,11 @@ impl<T> Machine<T> {
                 self.reporting.sent();
                 // Due again, whether or not this extension succeeds.
                 task.extend_at = now + self.rules.lock_duration / 3;
+                task.extending = true;
                 self.actions.push_back(Action::Extend(Arc::clone(id)));
             }
             self.look_at_locks = earlier(self.look_at_locks, task.extend_at.min(task.locked_until));
+            self.first_lock_ends = earlier(self.first_lock_ends, task.locked_until);
         }
         for id in lost {
             self.lost(&id);
@@ -490,6 +503,7 @@ impl<T> Machine<T> {
     }
 
     fn send_reports(&mut self, now: Instant) {
+        let mut extending = VecDeque::new();
         while self.reporting.admits(now)
             && self.throttle.admits()
             && let Some(id) = self.unreported.pop_front()
@@ -497,12 +511,22 @@ impl<T> Machine<T> {
             let Some(task) = self.tasks.get_mut(&id) else {
                 continue;
             };
-            if matches!(task.state, State::Unreported) {
-                task.state = State::Sending(self.throttle.sent(now));
-                self.reporting.sent();
-                self.actions.push_back(Action::Report(id));
+            if !matches!(task.state, State::Unreported) {
+                continue;
             }
+            if task.extending {
+                extending.push_back(id);
+                continue;
+            }
+            task.state = State::Sending(self.throttle.sent(now));
+            task.asked_as = task.lane;
+            // The report is made for whatever has locked it until now.
+            task.fetched_again = false;
+            self.reporting.sent();
+            self.actions.push_back(Action::Report(id));
         }
+        extending.append(&mut self.unreported);
+        self.unreported = extending;
     }
 
     fn poll(&mut self, now: Instant) {
@@ -515,7 +539,15 @@ impl<T> Machine<T> {
             None
         };
         let starving = self.hungry_since.is_some_and(|since| since + LINGER <= now);
-        let free = |machine: &Self| most.saturating_sub(machine.tasks.len() + machine.polls.expected());
+        let hard = self.rules.capacity.saturating_add(self.rules.prefetch);
+        let free = |machine: &Self| {
+            let taken = machine.tasks.len() + machine.polls.expected();
+            // A poll that waits may bring more than may now be locked ahead, and must not keep a slot that is free from
+            // what it does not ask for.
+            let for_a_slot = usize::from(machine.tasks.len() < machine.rules.capacity);
+            most.saturating_sub(taken)
+                .max(hard.saturating_sub(taken).min(for_a_slot))
+        };
         if !self.polling.is_closed() {
             if self.polling.admits(now)
                 && let Some(fetch) = self.polls.probe(free(self), now)
@@ -617,6 +649,16 @@ impl<T> Machine<T> {
         {
             self.polls.give_back(index);
         }
+    }
+
+    /// Whether the answer is to what was asked under a worker id that the lock has left since.
+    fn was_asked_as_another(&self, id: &TaskId) -> bool {
+        self.tasks.get(id).is_some_and(|task| task.asked_as != task.lane)
+    }
+
+    fn report_again(&mut self, id: &TaskId) {
+        self.set_state(id, State::Unreported);
+        self.unreported.push_front(Arc::clone(id));
     }
 
     fn repeat_later(&mut self, id: &TaskId, now: Instant) {

@@ -119,16 +119,12 @@ impl Polls {
         self.pending().map(|pending| pending.max_tasks).sum()
     }
 
-    pub(super) fn is_pending(&self) -> bool {
-        self.pending().next().is_some()
-    }
-
     /// The next poll that is to be sent, if any; it counts as sent.
     pub(super) fn next(&mut self, room: Room, now: Instant) -> Option<Fetch> {
         if room.free == 0 {
             return None;
         }
-        let lane = self.lanes.iter().position(|lane| lane.pending.is_none())?;
+        let lane = self.free_lane()?;
         let open = self.open();
         let (crowded, quiet): (Vec<usize>, Vec<usize>) = open
             .into_iter()
@@ -137,13 +133,14 @@ impl Polls {
             .or_else(|| self.alone(lane, &crowded, room, now))
     }
 
-    /// A poll of everything that is answered at once: it asks whether the engine is there.
+    /// A poll of all that no other asks for, answered at once: it asks whether the engine is there.
     pub(super) fn probe(&mut self, free: usize, now: Instant) -> Option<Fetch> {
         let (open, _) = self.first_of_each_topic(&self.open());
-        if free == 0 || open.is_empty() || self.is_pending() {
+        if free == 0 || open.is_empty() {
             return None;
         }
-        Some(self.send(0, open, free, Duration::ZERO, now))
+        let lane = self.free_lane()?;
+        Some(self.send(lane, open, free, Duration::ZERO, now))
     }
 
     /// When to think again though nothing happens.
@@ -201,6 +198,13 @@ impl Polls {
 
     fn pending(&self) -> impl Iterator<Item = &Pending> {
         self.lanes.iter().filter_map(|lane| lane.pending.as_ref())
+    }
+
+    /// A lane without a poll; first one whose last answer got lost, so that what it locked is soon found.
+    fn free_lane(&self) -> Option<usize> {
+        let free = |lane: &Lane| lane.pending.is_none();
+        let lost = self.lanes.iter().position(|lane| free(lane) && lane.recover);
+        lost.or_else(|| self.lanes.iter().position(free))
     }
 
     fn room(&self, index: usize) -> usize {
@@ -268,6 +272,9 @@ impl Polls {
         let share = free.div_ceil(more + 1);
         let max_tasks = if beside_crowded {
             share.min(self.reserve)
+        } else if self.subscriptions.len() > 1 {
+            // Whichever of them has a long queue leaves room for the others.
+            share.min(free.saturating_sub(self.reserve)).max(1)
         } else {
             share
         };

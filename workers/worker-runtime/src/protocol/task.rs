@@ -11,6 +11,12 @@ pub(super) struct Task<T> {
     pub(super) kept: Option<T>,
     /// Under which worker id it is locked.
     pub(super) lane: usize,
+    /// Under which worker id its report was sent, or the question whether the lock is ours: the lock may move to another
+    /// meanwhile, and the answer says nothing of that one.
+    pub(super) asked_as: usize,
+    /// Whether an extension of its lock is under way: overtaken by a report of a failure, it would take the place of the
+    /// delay until the next attempt.
+    pub(super) extending: bool,
     /// Which subscription it counts for.
     pub(super) subscription: Option<usize>,
     /// When the lock ends, counted from before the request that set it: never later than the engine's view.
@@ -50,8 +56,9 @@ impl State {
         }
     }
 
+    /// A report under way ends it, or sets another end.
     pub(super) fn wants_its_lock(&self) -> bool {
-        !matches!(self, Self::Freeing)
+        !matches!(self, Self::Freeing | Self::Sending(_))
     }
 }
 
