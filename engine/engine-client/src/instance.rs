@@ -67,7 +67,7 @@ pub enum TokenMove<'a> {
 }
 
 impl EngineClient {
-    /// The running instances that match, newest definitions first. May be repeated.
+    /// The running instances that match, in no order of their own. May be repeated.
     ///
     /// # Errors
     /// As every call: see [`EngineError`].
@@ -94,7 +94,7 @@ impl EngineClient {
     /// Suspends a running instance, so that none of its steps goes on, or lets it go on. May be repeated.
     ///
     /// # Errors
-    /// `is_not_found` or `is_bad_request` where no such instance runs.
+    /// As every call: see [`EngineError`]. Where no such instance runs, nothing happens, which is no error.
     pub async fn suspend_instance(&self, id: &str, suspended: bool) -> Result<(), EngineError> {
         let body = serde_json::json!({ "suspended": suspended });
         self.put(&["process-instance", id, "suspended"])
@@ -107,8 +107,8 @@ impl EngineClient {
     /// output parameter on the way. Not to be repeated blindly: each start is one more token.
     ///
     /// # Errors
-    /// Where an instruction cannot be carried out, a parameter cannot be computed among them; nothing has changed
-    /// then.
+    /// `is_bad_request` where a move cannot be made, `is_internal` where a parameter cannot be computed or no such
+    /// instance runs; nothing has changed then.
     pub async fn modify_instance(
         &self,
         id: &str,

@@ -75,7 +75,7 @@ impl EngineClient {
     }
 
     /// What a metric has counted in each interval of this length (whole seconds, 15 minutes where none is given), the
-    /// latest first; of at most 200 intervals, or `limit` of them. May be repeated.
+    /// latest first, each node's figures apart; at most 200 figures, or `limit` of them. May be repeated.
     ///
     /// # Errors
     /// `is_internal` where the limit is more than 200.

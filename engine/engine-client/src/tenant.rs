@@ -15,8 +15,8 @@ pub struct Tenant {
 }
 
 impl EngineClient {
-    /// The tenants that the engine has been told of, by id. A deployment may belong to one that it was not told of.
-    /// May be repeated.
+    /// The tenants that the engine has been told of and the login may see, by id. A deployment may belong to one that
+    /// it was not told of. May be repeated.
     ///
     /// # Errors
     /// As every call: see [`EngineError`].
@@ -25,11 +25,11 @@ impl EngineClient {
         self.get(&["tenant"]).query(&query).read().await
     }
 
-    /// Tells the engine of a tenant. Not to be repeated blindly: the second time it is there already (`is_internal`,
-    /// or `is_bad_request`).
+    /// Tells the engine of a tenant. Not to be repeated blindly: the second time it is there already.
     ///
     /// # Errors
-    /// Where the id has characters that the engine does not allow, or is there already.
+    /// `is_internal` where the id has characters that the engine does not allow, or is there already (Camunda; Operaton
+    /// says `is_bad_request` then). `is_forbidden` where the login may not make any.
     pub async fn create_tenant(&self, tenant: &Tenant) -> Result<(), EngineError> {
         self.post(&["tenant", "create"]).json(tenant).done().await
     }

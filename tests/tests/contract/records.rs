@@ -1,7 +1,7 @@
 //! Instances in the history, and how they hang together.
 
 use engine_client::fake::{LinearProcess, TaskStep};
-use engine_client::{RecordQuery, Variables};
+use engine_client::{InstanceState, RecordQuery, Variables};
 use serde_json::json;
 
 use crate::running::call;
@@ -12,7 +12,7 @@ contract! {
     records_come_latest_first_and_in_pages;
     a_record_tells_who_called_it on camunda operaton;
     a_call_is_open_until_what_it_called_has_ended on camunda operaton;
-    why_an_instance_was_cancelled_is_in_its_record on camunda operaton;
+    what_an_instance_has_called_is_cancelled_with_it on camunda operaton;
     details_are_kept_on_the_level_full on camunda operaton;
 }
 
@@ -161,14 +161,16 @@ async fn a_call_is_open_until_what_it_called_has_ended(subject: Subject) {
     assert_eq!(subject.state(&caller).await, "COMPLETED");
 }
 
-async fn why_an_instance_was_cancelled_is_in_its_record(subject: Subject) {
+async fn what_an_instance_has_called_is_cancelled_with_it(subject: Subject) {
     let (caller, called) = call(&subject).await;
     let client = subject.client();
     client.cancel_instance(&caller).await.unwrap();
     for instance in [&caller, &called] {
         let record = client.instance_record(instance).await.unwrap();
-        println!("WHAT reason {:?} {:?}", record.state, record.delete_reason);
+        assert_eq!(record.state, InstanceState::ExternallyTerminated);
+        assert!(record.end_time.is_some());
     }
+    assert!(subject.fetch().await.is_empty());
 }
 
 async fn details_are_kept_on_the_level_full(subject: Subject) {

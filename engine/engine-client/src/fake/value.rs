@@ -74,7 +74,7 @@ impl Value {
         let told = |key: &str| self.info.get(key).and_then(Json::as_str);
         let kind = told("mimeType").unwrap_or("application/octet-stream");
         match told("encoding") {
-            Some(encoding) => format!("{kind}; charset={encoding}"),
+            Some(encoding) => format!("{kind};charset={encoding}"),
             None => kind.to_owned(),
         }
     }
