@@ -327,8 +327,13 @@ impl<T> Machine<T> {
         match reply {
             Reply::Done => self.hold_from(id, requested_at),
             Reply::Gone | Reply::NotOurs => self.lost(id),
-            // Tried again a third of a lock later; a lock that runs out meanwhile is lost.
-            Reply::Refused | Reply::Busy | Reply::Down => {}
+            // Tried again soon; a lock that runs out meanwhile is lost.
+            Reply::Refused | Reply::Busy | Reply::Down => {
+                if let Some(task) = self.tasks.get_mut(id) {
+                    task.extend_at = now + self.rules.lock_duration / 12;
+                    self.look_at_locks = earlier(self.look_at_locks, task.extend_at);
+                }
+            }
         }
     }
 

@@ -140,7 +140,7 @@ impl Polls {
             return None;
         }
         let lane = self.free_lane()?;
-        Some(self.send(lane, open, free, Duration::ZERO, now))
+        Some(self.send(lane, open, self.with_room_left(free, free), Duration::ZERO, now))
     }
 
     /// When to think again though nothing happens.
@@ -198,6 +198,15 @@ impl Polls {
 
     fn pending(&self) -> impl Iterator<Item = &Pending> {
         self.lanes.iter().filter_map(|lane| lane.pending.as_ref())
+    }
+
+    /// A poll of several topics leaves some of what is free: whichever has a long queue would take all of it.
+    fn with_room_left(&self, share: usize, free: usize) -> usize {
+        if self.subscriptions.len() > 1 {
+            share.min(free.saturating_sub(self.reserve)).max(1)
+        } else {
+            share
+        }
     }
 
     /// A lane without a poll; first one whose last answer got lost, so that what it locked is soon found.
@@ -272,11 +281,8 @@ impl Polls {
         let share = free.div_ceil(more + 1);
         let max_tasks = if beside_crowded {
             share.min(self.reserve)
-        } else if self.subscriptions.len() > 1 {
-            // Whichever of them has a long queue leaves room for the others.
-            share.min(free.saturating_sub(self.reserve)).max(1)
         } else {
-            share
+            self.with_room_left(share, free)
         };
         Some(self.send(lane, quiet, max_tasks.min(widest), long_poll, now))
     }

@@ -2,12 +2,13 @@
 
 mod world;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use world::{Topic, World};
 
 use super::Rules;
+use super::polls::{Polls, Room};
 
 const LOCK: Duration = Duration::from_secs(60);
 
@@ -158,6 +159,66 @@ fn an_engine_that_is_down_is_asked_seldom_and_found_again_soon() {
     let done = world.done();
     world.run_for(seconds(25));
     assert!(world.done() > done + 500, "{} more", world.done() - done);
+}
+
+#[test]
+fn a_quiet_topic_finds_room_beside_the_long_tasks_of_another() {
+    let mut world = World::new(rules(64, 0, &[("hot", None), ("cold", None)]));
+    world.add("hot", 1000, Topic::taking(seconds(600)));
+    world.run_for(seconds(1));
+    world.add("cold", 1, Topic::taking(millis(1)));
+    let waited = world.run_until_started("cold", seconds(600));
+    assert!(waited < millis(100), "waited {waited:?}");
+}
+
+#[test]
+fn a_slot_that_is_free_is_not_kept_by_a_poll_that_may_bring_more_than_wanted_now() {
+    let mut world = World::new(rules(64, 64, &[("one", Some(1)), ("other", None)]));
+    for _ in 0..5 {
+        world.add("one", 1, Topic::taking(seconds(2)));
+        let waited = world.run_until_started("one", seconds(20));
+        assert!(waited < millis(700), "waited {waited:?}");
+        world.run_until_done(seconds(5));
+    }
+}
+
+#[test]
+fn a_poll_that_fails_does_not_wait_for_the_end_of_another() {
+    let topics = [("a".to_owned(), Some(1)), ("b".to_owned(), None)];
+    let (mut polls, now) = (Polls::new(topics, 8, seconds(15)), Instant::now());
+    let room = Room {
+        free: 8,
+        worthwhile: true,
+    };
+    let first = polls.next(room, now).unwrap();
+    assert_eq!(first.subscriptions, [0, 1]);
+    assert!(polls.take(0));
+    polls.answered(first.lane, &[0]);
+    // While `a` has no room `b` is asked for alone, then `a` beside it.
+    let second = polls.next(room, now).unwrap();
+    assert_eq!(second.subscriptions, [1]);
+    polls.give_back(0);
+    let third = polls.next(room, now).unwrap();
+    assert_eq!(third.subscriptions, [0]);
+    polls.failed(third.lane);
+    let probe = polls.probe(1, now).expect("the poll for `b` goes on");
+    assert_eq!((probe.subscriptions, probe.lane), (vec![0], third.lane));
+    assert!(probe.recover, "what the lost answer had locked is freed first");
+}
+
+#[test]
+fn locks_outlast_an_engine_that_is_away_for_half_their_time() {
+    for seed in 0..20 {
+        let mut world = World::new(rules(16, 0, &[("a", None)]));
+        world.trouble(0.0, seed);
+        world.add("a", 16, Topic::taking(seconds(600)));
+        world.run_for(seconds(15));
+        world.down(true);
+        world.run_for(seconds(31));
+        world.down(false);
+        world.run_for(seconds(120));
+        assert_eq!(world.cancelled, 0);
+    }
 }
 
 #[test]
