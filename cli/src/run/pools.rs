@@ -36,7 +36,7 @@ pub(super) struct PoolHealth {
     pub(super) ready: bool,
     /// How many tasks it can run at once.
     pub(super) capacity: usize,
-    /// How many it runs now.
+    /// How many it has locked: those that run, those locked ahead, and those whose reports are under way.
     pub(super) in_flight: usize,
 }
 

@@ -1,9 +1,11 @@
 //! One attempt at a task: from its inputs to the adapter's outcome.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine_client::{EngineError, LockedTask};
+use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 use worker_api::{Failure, Outcome, Route, Task, TaskContext, parse_duration};
@@ -26,6 +28,8 @@ pub(crate) struct End {
     attempts: Attempts,
     /// Why the engine did not take the report, as far as it is known.
     refusal: Option<Failure>,
+    /// How often it did not.
+    refusals: u32,
 }
 
 /// Runs a task's handler and prepares the report of its outcome. `cancelled` says that the lock is lost or the pool
@@ -54,8 +58,15 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
             None => None,
             Some(outcome) => {
                 let verdict = verdict::judge(outcome, &plan.attempts);
-                let prepared = prepare(shared, &locked, verdict, &plan.attempts);
-                cancelled.run_until_cancelled(prepared).await
+                let prepared = AssertUnwindSafe(prepare(shared, &locked, verdict, &plan.attempts));
+                let prepared = cancelled.run_until_cancelled(prepared.catch_unwind()).await;
+                // What an adapter answers may bring code of its own: the content of its files.
+                prepared.map(|prepared| {
+                    prepared.unwrap_or_else(|panic| {
+                        let failure = chain::broken("the answer of the adapter", panic.as_ref());
+                        Report::Fail(plan.attempts.fail(&failure))
+                    })
+                })
             }
         };
         (elapsed, report)
@@ -70,6 +81,7 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
         span,
         attempts,
         refusal: None,
+        refusals: 0,
     }
 }
 
@@ -77,7 +89,13 @@ impl End {
     /// The engine did not take the report.
     pub(crate) fn refused(&mut self, error: &EngineError) {
         let Some(report) = &self.report else { return };
-        tracing::debug!(parent: &self.span, %error, "the engine did not take the report");
+        self.refusals += 1;
+        if self.refusals >= 8 && self.refusals.is_power_of_two() {
+            let times = self.refusals;
+            tracing::warn!(parent: &self.span, %error, times, "the engine does not take the report; it is sent on");
+        } else {
+            tracing::debug!(parent: &self.span, %error, "the engine did not take the report");
+        }
         self.refusal = Some(report::refused(report, error));
     }
 

@@ -114,7 +114,7 @@ impl Driver {
         if self.shared.ready.swap(ready, Ordering::Relaxed) != ready && ready {
             self.shared.observe(Event::EngineBack);
         }
-        if answers && self.row_of_failures {
+        if answers && self.row_of_failures && !self.stopping {
             self.row_of_failures = false;
             tracing::info!(pool = self.shared.settings.name, "the engine answers again");
         }
@@ -188,6 +188,9 @@ impl Driver {
         self.send(async move {
             let asked_at = now();
             let answer = given_up.run_until_cancelled(ask(&shared, &fetch, &known)).await;
+            if answer.is_none() {
+                shared.poll_was_cut.store(true, Ordering::Relaxed);
+            }
             Answer::Fetched(fetch.lane, asked_at, answer.unwrap_or_else(|| Ok(Vec::new())))
         });
     }

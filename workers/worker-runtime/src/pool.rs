@@ -1,8 +1,9 @@
 //! A pool: its start, what can be asked of it, and its end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine_client::{EngineClient, EngineError};
@@ -23,6 +24,12 @@ use crate::{PoolSettings, Subscription, clock};
 /// How long the farewell to the engine may take when a pool stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// More is a slip of the keyboard.
+const LONGEST_DRAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What a poll may take: less would be a poll after the other at an idle engine, and more the engine refuses.
+const POLLS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 60);
+
 /// Workers that share slots and a long poll. Works until [`WorkerPool::stop`]; dropped without it, its tasks go on
 /// in the runtime.
 #[derive(Debug)]
@@ -30,7 +37,6 @@ pub struct WorkerPool {
     shared: Arc<Shared>,
     driver: JoinHandle<DrainReport>,
     stopping: CancellationToken,
-    entry: Option<Entry>,
 }
 
 /// What the parts of a pool have in common.
@@ -49,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) told: UnboundedSender<Told>,
     pub(crate) ready: AtomicBool,
     pub(crate) in_flight: AtomicUsize,
+    /// Says that the pool lives: kept as long as its driver, also where the pool itself was dropped.
+    entry: Mutex<Option<Entry>>,
+    /// Whether a long poll was cut off that the engine may still serve.
+    pub(crate) poll_was_cut: AtomicBool,
 }
 
 impl std::fmt::Debug for Shared {
@@ -157,6 +167,8 @@ impl WorkerPool {
             told,
             ready: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            entry: Mutex::new(entry),
+            poll_was_cut: AtomicBool::new(false),
             worker_ids: (0..LANES)
                 .map(|lane| journal::worker_id(&worker_id, lane))
                 .collect(),
@@ -170,7 +182,6 @@ impl WorkerPool {
             shared,
             driver,
             stopping,
-            entry,
         })
     }
 
@@ -201,9 +212,10 @@ impl WorkerPool {
             shared,
             driver,
             stopping,
-            entry,
         } = self;
         shared.ready.store(false, Ordering::Relaxed);
+        // Added to the clock, more would overflow it.
+        let within = within.min(LONGEST_DRAIN);
         // Fails only where the driver has ended already.
         let _ = shared.told.send(Told::Stop(clock::now() + within));
         let drained = tokio::time::timeout(within + FAREWELL, driver).await;
@@ -219,7 +231,12 @@ impl WorkerPool {
         match tokio::time::timeout(FAREWELL, farewell).await {
             Ok(Ok(freed)) => {
                 tracing::debug!(freed, "pool stopped");
-                if let Some(entry) = entry {
+                let entry = shared.entry.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // A poll that was cut off may lock a task for nobody until its time is up; the next start with this
+                // journal frees it.
+                if let Some(entry) = entry
+                    && !shared.poll_was_cut.load(Ordering::Relaxed)
+                {
                     entry.remove();
                 }
             }
@@ -251,6 +268,9 @@ fn check(settings: &PoolSettings, router: &dyn Router) -> Result<(), StartError>
     if settings.topics.is_empty() {
         return empty("it has no topics; name some, or `*` for every routed one");
     }
+    if !POLLS.contains(&settings.long_poll) {
+        return empty("its long poll is shorter than a second or longer than half an hour");
+    }
     if settings.lock_duration < Duration::from_millis(100) {
         return empty("its lock duration is shorter than 100 ms; no worker could keep such locks");
     }
@@ -279,6 +299,12 @@ fn check(settings: &PoolSettings, router: &dyn Router) -> Result<(), StartError>
 
 impl Shared {
     pub(crate) fn observe(&self, event: Event<'_>) {
-        self.observer.observe(&self.settings.name, event);
+        let observing = AssertUnwindSafe(|| self.observer.observe(&self.settings.name, event));
+        if catch_unwind(observing).is_err() {
+            tracing::error!(
+                pool = self.settings.name,
+                "the pool's observer broke; this is a fault in its code"
+            );
+        }
     }
 }

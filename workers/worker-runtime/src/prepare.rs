@@ -1,6 +1,7 @@
 //! From a verdict to the report that the engine gets, for which the model may have to be asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use engine_client::{BpmnErrorReport, Completion, EngineError, LockedTask, limits};
 use worker_api::{Answer, BpmnError, Failure, Value};
@@ -54,12 +55,21 @@ async fn completion(shared: &Shared, task: &LockedTask, answer: Answer) -> Resul
                 fields.len()
             ))));
         }
-        completion.local_variables = convert::variables(fields).await.map_err(has_run)?;
+        let content = tokio::time::timeout(LONGEST_CONTENT, convert::variables(fields)).await;
+        let content = content.unwrap_or_else(|_| {
+            let message =
+                format!("the content of the task's files did not arrive within {LONGEST_CONTENT:?}");
+            Err(Failure::retryable(message))
+        });
+        completion.local_variables = content.map_err(has_run)?;
     }
     check(&completion.variables)?;
     check(&completion.local_variables)?;
     Ok(completion)
 }
+
+/// How long the files of an answer may take to be read, all together.
+const LONGEST_CONTENT: Duration = Duration::from_secs(300);
 
 /// Each is a row in the engine's database, and one more in its history.
 const MOST_FIELDS: usize = 1000;
@@ -93,17 +103,25 @@ async fn caught_code(
     Ok(None)
 }
 
+/// An engine that breaks so often at the same question has more than a moment's trouble. It takes about two minutes.
+const MOST_BROKEN: u32 = 16;
+
 /// Asks until the engine answers; a no is final.
 async fn ask_model<F>(question: impl Fn() -> F) -> Result<bool, Failure>
 where
     F: Future<Output = Result<bool, EngineError>>,
 {
-    let mut delays = backoff::delays();
+    let (mut delays, mut broken) = (backoff::delays(), 0);
     loop {
         match question().await {
             Ok(answer) => return Ok(answer),
-            Err(error) if error.is_transient() || error.is_internal() => {
+            Err(error) if error.is_transient() || error.is_internal() && broken < MOST_BROKEN => {
+                broken += u32::from(!error.is_transient());
                 tokio::time::sleep(delays.next().unwrap_or(backoff::LONGEST)).await;
+            }
+            Err(error) if error.is_internal() => {
+                let failure = Failure::retryable(format!("the engine cannot show the task's model: {error}"));
+                return Err(has_run(failure));
             }
             Err(error) => {
                 let failure = Failure::permanent(format!("the worker cannot read the task's model: {error}"));

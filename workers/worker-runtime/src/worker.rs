@@ -441,6 +441,71 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn polls_that_would_spin_or_be_refused_are_refused() {
+        for long_poll in [Duration::ZERO, Duration::from_secs(3600)] {
+            let topic = builder().topic("a", nothing);
+            let text = refusal(topic.settings(move |settings| settings.long_poll = long_poll));
+            assert!(text.contains("long poll"), "{text}");
+        }
+    }
+
+    struct Broken;
+
+    impl Observer for Broken {
+        fn observe(&self, _: &str, _: crate::Event<'_>) {
+            panic!("on purpose");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_observer_that_panics_costs_no_task() {
+        use engine_client::fake::{FakeEngine, LinearProcess, TaskStep};
+
+        let fake = FakeEngine::new();
+        fake.deploy(LinearProcess::new("p").then(TaskStep::new("work", "a")));
+        let worker = Worker::builder(fake.client())
+            .topic("a", nothing)
+            .observer(Arc::new(Broken))
+            .start()
+            .unwrap();
+        for _ in 0..3 {
+            let variables = engine_client::Variables::new();
+            let instance = fake.client().start_instance("p", None, None, &variables).await;
+            let ended = fake.ended(&instance.unwrap().id).await;
+            assert_eq!(ended, Some(engine_client::InstanceState::Completed));
+        }
+        worker.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateways_own_404_is_no_answer_of_the_engine() {
+        use engine_client::fake::{FakeEngine, Fault, LinearProcess, TaskStep};
+
+        let fake = FakeEngine::new();
+        fake.deploy(LinearProcess::new("p").then(TaskStep::new("work", "a")));
+        fake.inject(Fault::on("/complete").times(3).gateway_answer(404));
+        let runs = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let worker = Worker::builder(fake.client())
+            .topic("a", move |_: Json| {
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                nothing(Json::Null)
+            })
+            .start()
+            .unwrap();
+        let variables = engine_client::Variables::new();
+        let instance = fake.client().start_instance("p", None, None, &variables).await;
+        let ended = fake.ended(&instance.unwrap().id).await;
+        assert_eq!(ended, Some(engine_client::InstanceState::Completed));
+        assert_eq!(
+            runs.load(std::sync::atomic::Ordering::SeqCst),
+            1,
+            "its report was repeated"
+        );
+        worker.stop().await;
+    }
+
+    #[tokio::test]
     async fn it_stops_when_it_is_told_to() {
         let worker = builder()
             .name("printers")

@@ -91,7 +91,7 @@ impl Refused {
     pub(super) fn into_response(self) -> Response<Bytes> {
         // Proxies and Jersey's own 503 have no body of this form.
         if matches!(self.status, 502..=504) {
-            return response(self.status, "text/html", Bytes::new());
+            return of_a_gateway(self.status);
         }
         let body = json!({ "type": self.kind, "message": self.message, "code": self.code });
         response(self.status, "application/json", body.to_string().into())
@@ -113,6 +113,11 @@ impl Answer {
             }
         }
     }
+}
+
+/// An answer in which no engine has a part.
+pub(super) fn of_a_gateway(status: u16) -> Response<Bytes> {
+    response(status, "text/html", Bytes::new())
 }
 
 fn response(status: u16, content_type: &str, body: Bytes) -> Response<Bytes> {

@@ -21,6 +21,8 @@ pub struct Fault {
     times: usize,
     pub(super) delay: Duration,
     pub(super) instead: Option<(u16, Option<i64>)>,
+    /// The status of a gateway's own answer.
+    pub(super) gateway: Option<u16>,
     pub(super) lost: bool,
     pub(super) silent: bool,
 }
@@ -34,6 +36,7 @@ impl Fault {
             times: 1,
             delay: Duration::ZERO,
             instead: None,
+            gateway: None,
             lost: false,
             silent: false,
         }
@@ -50,6 +53,14 @@ impl Fault {
     #[must_use]
     pub fn answer(mut self, status: u16, code: Option<i64>) -> Self {
         self.instead = Some((status, code));
+        self
+    }
+
+    /// Answers as a gateway in front of the engine does that has its own reasons, such as a 404 while it knows no route;
+    /// and carries nothing out.
+    #[must_use]
+    pub fn gateway_answer(mut self, status: u16) -> Self {
+        self.gateway = Some(status);
         self
     }
 

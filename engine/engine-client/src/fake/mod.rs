@@ -167,6 +167,9 @@ impl FakeEngine {
             return self.carry_out(request).await;
         };
         tokio::time::sleep(fault.delay).await;
+        if let Some(status) = fault.gateway {
+            return answer::of_a_gateway(status);
+        }
         if let Some((status, code)) = fault.instead {
             return Refused::injected(status, code).into_response();
         }

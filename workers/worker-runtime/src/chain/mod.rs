@@ -141,7 +141,7 @@ impl ChainBuilder {
 }
 
 /// The failure of a task whose code panicked.
-fn broken(what: &str, panic: &(dyn Any + Send)) -> Failure {
+pub(crate) fn broken(what: &str, panic: &(dyn Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Failure::retryable(format!(
