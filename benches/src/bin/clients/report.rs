@@ -80,12 +80,15 @@ fn head(of: &Circumstances) -> String {
     format!(
         "# Clients of external tasks, compared\n\n\
          Written by `cargo run --release -p benches --bin clients`, whose `--help` says how it measures. All in one \
-         run on one engine; medians of {} rounds, with the clients in turn.\n\n\
+         run on one engine; {}, with the clients in turn.\n\n\
          - {}\n\
          - {cores} cores ({processor}), shared by engine, client and driver; {} of memory, Linux {kernel}\n\
          - load average {:.1} at the start; engine warmed up with {} tasks\n\
          - {}\n",
-        of.rounds,
+        match of.rounds {
+            1 => "one round".to_owned(),
+            rounds => format!("medians of {rounds} rounds"),
+        },
         of.date,
         ByteSize::b(*memory).display().si(),
         of.load,
