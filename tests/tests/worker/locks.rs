@@ -173,6 +173,40 @@ async fn a_handler_whose_lock_is_lost_is_cancelled_and_never_reported() {
 }
 
 #[tokio::test]
+async fn what_a_task_of_a_suspended_instance_has_come_to_is_kept_until_it_goes_on() {
+    let bench = Bench::new("suspended");
+    bench.deploy_task("", "").await;
+    let (gate, runs) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (pool, heard) = bench.pool(|_| {}, {
+        let (gate, runs) = (gate.clone(), runs.clone());
+        move |_| {
+            let (gate, runs) = (gate.clone(), runs.clone());
+            async move {
+                runs.fetch_add(1, Ordering::SeqCst);
+                gate.acquire().await.unwrap().forget();
+                Ok(Answer::new())
+            }
+        }
+    });
+    let instance = bench.start().await;
+    until("it runs", SOON, async || match runs.load(Ordering::SeqCst) {
+        1 => Ok(()),
+        count => Err(format!("{count} run")),
+    })
+    .await;
+    bench.engine.suspend_instance(&instance, true).await.unwrap();
+    gate.add_permits(1);
+    // Two attempts at the report at least, both refused.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(heard.ends(), [], "nothing is over");
+    bench.engine.suspend_instance(&instance, false).await.unwrap();
+    bench.completed(&instance).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    assert_eq!(heard.ends(), [Ended::Completed]);
+    pool.stop(SOON).await;
+}
+
+#[tokio::test]
 async fn a_stop_lets_tasks_finish_and_frees_the_rest_for_others() {
     let bench = Bench::new("drain");
     bench.deploy_task("", "").await;

@@ -42,8 +42,8 @@ pub(crate) struct Flight {
 enum Answer {
     Fetched(usize, Instant, Result<Vec<LockedTask>, EngineError>),
     Reported(TaskId, Box<End>, Result<(), EngineError>),
-    Probed(TaskId, Instant, Result<(), EngineError>),
-    Extended(TaskId, Instant, Result<(), EngineError>),
+    Probed(TaskId, Instant, Reply),
+    Extended(TaskId, Instant, Reply),
     Freed(TaskId, Result<bool, EngineError>),
 }
 
@@ -233,11 +233,7 @@ impl Driver {
         self.send(sending.instrument(span));
     }
 
-    fn extend(
-        &mut self,
-        id: TaskId,
-        answer: impl FnOnce(TaskId, Instant, Result<(), EngineError>) -> Answer + Send + 'static,
-    ) {
+    fn extend(&mut self, id: TaskId, answer: impl FnOnce(TaskId, Instant, Reply) -> Answer + Send + 'static) {
         let Some(lane) = self.machine.lane_of(&id) else {
             return;
         };
@@ -246,7 +242,14 @@ impl Driver {
             let asked_at = now();
             let (worker_id, lock) = (&shared.worker_ids[lane], shared.settings.lock_duration);
             let extended = shared.engine.extend_lock(&id, worker_id, lock).await;
-            answer(id, asked_at, extended)
+            if let Err(error) = &extended {
+                tracing::debug!(task = %id, %error, "could not extend a lock");
+            }
+            let reply = match reply(&extended) {
+                Reply::NotOurs if is_suspended(&shared, &id, worker_id).await => Reply::Busy,
+                reply => reply,
+            };
+            answer(id, asked_at, reply)
         });
     }
 
@@ -273,17 +276,12 @@ impl Driver {
                 self.machine.reported(&id, now, reply(&sent));
             }
             Answer::Probed(id, asked_at, probed) => {
-                if probed.as_ref().is_err_and(EngineError::is_not_owner) {
+                if probed == Reply::NotOurs {
                     tracing::warn!(task = %id, "the task is not this worker's any more; its outcome is dropped");
                 }
-                self.machine.probed(&id, asked_at, now, reply(&probed));
+                self.machine.probed(&id, asked_at, now, probed);
             }
-            Answer::Extended(id, asked_at, extended) => {
-                if let Err(error) = &extended {
-                    tracing::debug!(task = %id, %error, "could not extend a lock");
-                }
-                self.machine.extended(&id, asked_at, now, reply(&extended));
-            }
+            Answer::Extended(id, asked_at, extended) => self.machine.extended(&id, asked_at, now, extended),
             Answer::Freed(id, freed) => {
                 match freed {
                     // An engine does not notice by itself that a lock has ended.
@@ -379,6 +377,13 @@ async fn ask(
         ..FetchRequest::default()
     };
     shared.engine.fetch_and_lock(&request).await
+}
+
+/// Whether the task is this worker's still and its instance suspended: an engine refuses both reports and extensions
+/// then, as it does for somebody else's lock.
+async fn is_suspended(shared: &Shared, id: &TaskId, worker_id: &str) -> bool {
+    let task = shared.engine.external_task(id).await;
+    task.is_ok_and(|task| task.suspended && task.worker_id.as_deref() == Some(worker_id))
 }
 
 /// The engine's answer as far as decisions depend on it. Read from status and code alone.
