@@ -20,22 +20,22 @@ pub(crate) struct Rules {
 /// What is to be done. `T` is what the pool keeps with a task.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Action<T> {
-    /// Ask for tasks; answered by [`Machine::fetched`] or [`Machine::fetch_failed`].
+    /// Ask for tasks; answered by [`Machine::fetched`](super::Machine::fetched) or [`Machine::fetch_failed`](super::Machine::fetch_failed).
     Fetch(Fetch),
-    /// Run the task's handler; answered by [`Machine::handler_ended`].
+    /// Run the task's handler; answered by [`Machine::handler_ended`](super::Machine::handler_ended).
     Run(TaskId),
     /// Stop the task's handler; its end is still told.
     Cancel(TaskId),
-    /// Extend the lock; answered by [`Machine::extended`].
+    /// Extend the lock; answered by [`Machine::extended`](super::Machine::extended).
     Extend(TaskId),
-    /// Send the task's report; answered by [`Machine::reported`].
+    /// Send the task's report; answered by [`Machine::reported`](super::Machine::reported).
     Report(TaskId),
-    /// Ask whether the lock is still ours, by extending it; answered by [`Machine::probed`].
+    /// Ask whether the lock is still ours, by extending it; answered by [`Machine::probed`](super::Machine::probed).
     Probe(TaskId),
     /// The engine will not take the report: put a failure in its place, if there is one; answered by
-    /// [`Machine::replaced`].
+    /// [`Machine::replaced`](super::Machine::replaced).
     Replace(TaskId),
-    /// Let the lock end now; answered by [`Machine::freed`].
+    /// Let the lock end now; answered by [`Machine::freed`](super::Machine::freed).
     Free(TaskId),
     /// Nothing more is done for what the pool kept with a task.
     Over(TaskId, T, How),
