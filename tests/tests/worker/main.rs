@@ -10,6 +10,7 @@
 mod bench;
 mod chain;
 mod errors;
+mod files;
 mod inbounds;
 mod locks;
 mod ports;

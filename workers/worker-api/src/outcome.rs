@@ -91,6 +91,8 @@ pub struct BpmnError {
     pub general_code: Option<String>,
     /// What went wrong, for the catching event's message variable.
     pub message: String,
+    /// All that is known beyond that, such as a traceback: for the operator, where it becomes an incident.
+    pub details: Option<String>,
     /// Values for whoever catches it, written beside the error.
     pub variables: Variables,
 }
@@ -103,6 +105,7 @@ impl BpmnError {
             code: code.into(),
             general_code: None,
             message: message.into(),
+            details: None,
             variables: Variables::new(),
         }
     }
@@ -111,6 +114,13 @@ impl BpmnError {
     #[must_use]
     pub fn or(mut self, code: impl Into<String>) -> Self {
         self.general_code = Some(code.into());
+        self
+    }
+
+    /// Adds what is known beyond the message, for the operator where nothing catches the error.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
         self
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::{Outcome, PortError, TaskContext, TopicDescription, Variables};
 
@@ -45,6 +46,14 @@ pub trait ProcessPort: fmt::Debug + Send + Sync + 'static {
     /// [`PortError::NoRoute`] and [`PortError::TooDeep`]: the call could not be made. What went wrong in a call that
     /// was made is its [`Outcome`].
     async fn call_topic(&self, caller: &TaskContext, call: TopicCall) -> Result<Outcome, PortError>;
+
+    /// A file that was deployed together with the process that the calling task belongs to, such as a script: by its
+    /// path, first from the folder of the model's own file, then from the deployment's root. None where the deployment has
+    /// no such file. It never changes for a task: a new version of it comes with a new version of the process.
+    ///
+    /// # Errors
+    /// [`PortError::Rejected`] where it is too large to be read whole; otherwise see [`PortError`].
+    async fn resource(&self, caller: &TaskContext, path: &str) -> Result<Option<Bytes>, PortError>;
 
     /// What a topic that can be called does, with the schemas of its inputs and its answer; none where it has no
     /// route.
@@ -256,6 +265,12 @@ impl ProcessPort for NoProcesses {
         Err(PortError::not_connected(format!(
             "call the topic `{}`",
             call.topic
+        )))
+    }
+
+    async fn resource(&self, _caller: &TaskContext, path: &str) -> Result<Option<Bytes>, PortError> {
+        Err(PortError::not_connected(format!(
+            "read the file `{path}` of the process's deployment"
         )))
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use engine_client::{
     CorrelationHit, EngineClient, EngineError, InstanceQuery, MessageCorrelation, RecordQuery,
     Variables as EngineVariables,
@@ -15,6 +16,10 @@ use worker_api::{
 };
 
 use crate::{Chain, convert};
+
+mod files;
+
+use files::Files;
 
 /// Topics may call one another this deeply.
 const DEEPEST_CALL: u32 = 8;
@@ -29,12 +34,13 @@ const LOOKED_AT: usize = 50;
 ///
 /// It has a client of its own, since the login of a worker may be allowed nothing but to work off external tasks, as
 /// on the project's own engine: its client's login has to be allowed to start processes, to correlate, and to read
-/// instances and their history.
+/// instances, their history, and deployments.
 #[derive(Clone)]
 pub struct EnginePort {
     engine: EngineClient,
     topics: Option<Topics>,
     starting: Arc<Starting>,
+    files: Arc<Files>,
 }
 
 /// The topics that tasks may call.
@@ -59,6 +65,7 @@ impl EnginePort {
             hasher: RandomState::new(),
         };
         Self {
+            files: Arc::new(Files::new(engine.clone())),
             engine,
             topics: None,
             starting: Arc::new(starting),
@@ -273,6 +280,18 @@ impl ProcessPort for EnginePort {
         let run = topics.chain.run(context, route.adapter.as_ref());
         let outcome = caller.cancelled.run_until_cancelled(run).await;
         Ok(outcome.unwrap_or_else(|| Err(Failure::retryable("the calling task was given up").into())))
+    }
+
+    async fn resource(&self, caller: &TaskContext, path: &str) -> Result<Option<Bytes>, PortError> {
+        let action = || format!("read the file `{path}` of the process's deployment");
+        let found = self.files.find(&caller.task.process_definition_id, path).await;
+        found.map_err(|error| match error {
+            EngineError::TooLarge { .. } => PortError::Rejected {
+                action: action(),
+                reason: error.to_string(),
+            },
+            error => not_begun(action(), error),
+        })
     }
 
     fn topic(&self, topic: &str) -> Option<TopicDescription> {

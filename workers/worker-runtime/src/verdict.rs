@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine_client::{FailureReport, LockedTask};
 use worker_api::{
-    Answer, Becomes, BpmnError, ErrorMap, Failure, Outcome, Retry, RetryPolicy, TaskError, Value,
+    Answer, Becomes, BpmnError, ErrorMap, Failure, Outcome, Retry, RetryPolicy, TaskError,
 };
 
 use crate::details;
@@ -104,8 +104,8 @@ impl Attempts {
                     general_code: None,
                     ..error
                 }),
-                Some(Becomes::Retry) => Verdict::Fail(self.fail(&Failure::retryable(error.to_string()))),
-                Some(Becomes::Incident) => Verdict::Fail(self.fail(&Failure::permanent(error.to_string()))),
+                Some(Becomes::Retry) => Verdict::Fail(self.fail(&failure_of(error, Retry::ByPolicy))),
+                Some(Becomes::Incident) => Verdict::Fail(self.fail(&failure_of(error, Retry::Never))),
             },
             TaskError::Failure(failure) => match self.errors.of_failure(&failure) {
                 None => Verdict::Fail(self.fail(&failure)),
@@ -116,7 +116,7 @@ impl Attempts {
                     }
                     let error = BpmnError::new(code, failure.message);
                     Verdict::Throw(match failure.details {
-                        Some(details) => error.with(DETAILS, details),
+                        Some(details) => error.with(DETAILS, details.as_str()).with_details(details),
                         None => error,
                     })
                 }
@@ -134,7 +134,17 @@ impl Attempts {
     }
 }
 
-/// What a failure told, in the BPMN error that it became.
+/// A business error that the model takes for a failure.
+fn failure_of(error: BpmnError, retry: Retry) -> Failure {
+    Failure {
+        message: error.to_string(),
+        details: error.details,
+        retry,
+        codes: Vec::new(),
+    }
+}
+
+/// What a failure told, for whoever catches the BPMN error that it became.
 const DETAILS: &str = "details";
 
 /// A peer that asks for more is not believed; and the engine's clock would overflow at some.
@@ -155,10 +165,7 @@ pub(crate) fn uncaught(error: &BpmnError, activity_id: &str) -> Failure {
         None => error.code.clone(),
         Some(general) => format!("{} (or {general})", error.code),
     };
-    let told = match error.variables.get(DETAILS) {
-        Some(Value::String(details)) => details,
-        _ => &error.message,
-    };
+    let told = error.details.as_ref().unwrap_or(&error.message);
     Failure::permanent(format!("BPMN error {}: {}", error.code, error.message)).with_details(format!(
         "{told}\n\nNothing in the process catches the BPMN error {codes}: add an error boundary event with this code \
          to {activity_id}, or an error event subprocess around it."
@@ -291,6 +298,21 @@ mod tests {
         };
         assert!(uncaught(&error, "pay").details.unwrap().starts_with("why\n"));
         assert_eq!(error.message, "no");
+    }
+
+    #[test]
+    fn what_an_error_tells_beyond_its_message_reaches_the_operator_in_every_way() {
+        let error = || BpmnError::new("SCRIPT_ERROR", "a.py:4: no").with_details("line 4, in <module>");
+        let told = uncaught(&error(), "price").details.unwrap();
+        assert!(told.starts_with("line 4, in <module>\n\nNothing in the process catches"), "{told}");
+        for map in ["SCRIPT_ERROR -> retry", "SCRIPT_ERROR -> incident"] {
+            let attempts = attempts("R3/PT1S", None).mapping(map.parse().unwrap());
+            let Verdict::Fail(report) = judge(Err(error().into()), &attempts) else {
+                panic!()
+            };
+            assert_eq!(report.message, "SCRIPT_ERROR: a.py:4: no");
+            assert!(report.details.starts_with("line 4, in <module>\n"), "{}", report.details);
+        }
     }
 
     #[test]
