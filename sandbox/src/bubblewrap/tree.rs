@@ -1,0 +1,107 @@
+//! The processes of a cell, and what they use, as the kernel tells in `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::command::WORK;
+
+/// The processes below one of ours, at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    /// Their ids, parents before children.
+    pub(crate) pids: Vec<u32>,
+    /// Their threads, all together.
+    pub(crate) threads: u64,
+}
+
+impl Tree {
+    /// What is below this process, itself left out. It is given up at so many threads: more are not looked at.
+    pub(crate) fn below(root: u32, most: u64) -> Self {
+        let mut tree = Self::default();
+        let mut parents = vec![root];
+        while let Some(parent) = parents.pop() {
+            let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else {
+                continue;
+            };
+            for task in tasks.flatten() {
+                if parent != root {
+                    tree.threads += 1;
+                }
+                let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+                for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+                    tree.pids.push(child);
+                    parents.push(child);
+                }
+            }
+            if tree.threads > most {
+                break;
+            }
+        }
+        tree
+    }
+
+    /// The last process of the chain that bwrap makes: the interpreter.
+    pub(crate) fn innermost(&self) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(*self.pids.last()?).ok()?)
+    }
+
+    /// Bytes of memory. `enough` or less is told from what is cheap to learn and counts shared pages more than once;
+    /// beyond it, pages that are shared are counted once.
+    pub(crate) fn memory(&self, enough: u64) -> u64 {
+        let files = self.pids.first().map_or(0, |pid| files_of(*pid));
+        let roughly = files + self.pids.iter().map(|pid| resident(*pid)).sum::<u64>();
+        if roughly <= enough {
+            return roughly;
+        }
+        files + self.pids.iter().map(|pid| proportional(*pid)).sum::<u64>()
+    }
+
+    /// Computing time, of processes that have ended, too.
+    pub(crate) fn cpu(&self) -> Duration {
+        let ticks: u64 = self.pids.iter().map(|pid| cpu_ticks(*pid)).sum();
+        Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    }
+}
+
+/// Resident pages: the second number of `statm`.
+fn resident(pid: u32) -> u64 {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages: u64 = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
+/// Resident memory where each page counts for its share: `Pss` of `smaps_rollup`.
+fn proportional(pid: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let kilobytes = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.map_or(0, |kilobytes| kilobytes * 1024)
+}
+
+/// What lies in a cell's file systems in memory.
+fn files_of(pid: u32) -> u64 {
+    let used = |folder: &str| {
+        let about = rustix::fs::statvfs(format!("/proc/{pid}/root{folder}")).ok()?;
+        Some(about.f_blocks.saturating_sub(about.f_bfree) * about.f_frsize)
+    };
+    used(WORK).unwrap_or(0) + used("/dev/shm").unwrap_or(0)
+}
+
+/// `utime`, `stime`, `cutime` and `cstime` of `stat`: the 14th field and those after it; the second is a name in
+/// brackets and may hold anything.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some((_, rest)) = stat.rsplit_once(')') else {
+        return 0;
+    };
+    let fields = rest.split_whitespace().skip(11).take(4);
+    fields.filter_map(|field| field.parse::<u64>().ok()).sum()
+}

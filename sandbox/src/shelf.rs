@@ -1,0 +1,140 @@
+//! Cells that are made ahead, so that a run need not wait for one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use crate::SandboxError;
+use crate::cell::{Backend, Cell, Shape};
+
+/// Shapes of which cells are kept; beyond that the one longest unused goes.
+const MOST_SHAPES: usize = 8;
+
+/// Cells by shape, each used once.
+pub(crate) struct Shelf {
+    backend: Arc<dyn Backend>,
+    warm: usize,
+    /// Cells are made one after the other beside the runs: making them is what costs most.
+    maker: Arc<Semaphore>,
+    state: Mutex<State>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    rows: HashMap<Shape, Row>,
+    clock: u64,
+}
+
+#[derive(Default)]
+struct Row {
+    cells: VecDeque<Box<dyn Cell>>,
+    being_made: usize,
+    used: u64,
+}
+
+impl Shelf {
+    /// An empty one that keeps so many cells of each shape in use.
+    pub(crate) fn new(backend: Arc<dyn Backend>, warm: usize) -> Arc<Self> {
+        Arc::new(Self {
+            backend,
+            warm,
+            maker: Arc::new(Semaphore::new(1)),
+            state: Mutex::default(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// A cell of this shape: one that waits, else a new one.
+    pub(crate) async fn take(self: &Arc<Self>, shape: &Shape) -> Result<Box<dyn Cell>, SandboxError> {
+        let waiting = self.pop(shape);
+        self.refill(shape);
+        match waiting {
+            Some(cell) => Ok(cell),
+            None => self.take_new(shape).await,
+        }
+    }
+
+    /// A new cell of this shape.
+    pub(crate) async fn take_new(&self, shape: &Shape) -> Result<Box<dyn Cell>, SandboxError> {
+        self.backend.make(shape).await
+    }
+
+    /// Makes cells of this shape until as many wait as shall, in the background.
+    pub(crate) fn refill(self: &Arc<Self>, shape: &Shape) {
+        let lacking = {
+            let mut state = self.lock();
+            let row = state.rows.entry(shape.clone()).or_default();
+            let lacking = self.warm.saturating_sub(row.cells.len() + row.being_made);
+            row.being_made += lacking;
+            lacking
+        };
+        for _ in 0..lacking {
+            let (shelf, shape) = (Arc::clone(self), shape.clone());
+            self.tasks.spawn(async move {
+                let closing = shelf.closing.clone();
+                closing.run_until_cancelled(shelf.fill_one(&shape)).await;
+            });
+        }
+    }
+
+    /// How many cells wait, of all shapes.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().rows.values().map(|row| row.cells.len()).sum()
+    }
+
+    /// Makes no more cells and ends those that wait.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let rows = std::mem::take(&mut self.lock().rows);
+        drop(rows);
+    }
+
+    async fn fill_one(&self, shape: &Shape) {
+        let made = match self.maker.acquire().await {
+            Ok(_turn) => self.backend.make(shape).await,
+            Err(_) => return,
+        };
+        let mut state = self.lock();
+        let Some(row) = state.rows.get_mut(shape) else {
+            return;
+        };
+        row.being_made = row.being_made.saturating_sub(1);
+        match made {
+            Ok(cell) => row.cells.push_back(cell),
+            // The next run of this shape tries again, and says what it meets.
+            Err(error) => warn!(%shape, %error, "cannot make a sandbox ahead"),
+        }
+    }
+
+    fn pop(&self, shape: &Shape) -> Option<Box<dyn Cell>> {
+        let (cell, unused) = {
+            let mut state = self.lock();
+            state.clock += 1;
+            let now = state.clock;
+            let row = state.rows.entry(shape.clone()).or_default();
+            row.used = now;
+            let cell = row.cells.pop_front();
+            let unused = (state.rows.len() > MOST_SHAPES)
+                .then(|| state.rows.iter().min_by_key(|(_, row)| row.used))
+                .flatten()
+                .map(|(shape, _)| shape.clone());
+            (cell, unused.and_then(|unused| state.rows.remove(&unused)))
+        };
+        // Ending cells takes a while: not under the lock.
+        drop(unused);
+        cell
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
