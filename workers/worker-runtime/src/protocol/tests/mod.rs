@@ -1,5 +1,6 @@
 //! The machine against an engine that is made up, on a clock that is made up.
 
+mod by_hand;
 mod world;
 
 use std::time::{Duration, Instant};
@@ -204,6 +205,14 @@ fn a_poll_that_fails_does_not_wait_for_the_end_of_another() {
     let probe = polls.probe(1, now).expect("the poll for `b` goes on");
     assert_eq!((probe.subscriptions, probe.lane), (vec![0], third.lane));
     assert!(probe.recover, "what the lost answer had locked is freed first");
+    polls.failed(probe.lane);
+    polls.answered(second.lane, &[]);
+    let next = polls.next(room, now).unwrap();
+    assert_eq!(
+        (next.lane, next.recover),
+        (third.lane, true),
+        "though another lane is free"
+    );
 }
 
 #[test]
