@@ -390,10 +390,13 @@ async fn is_suspended(shared: &Shared, id: &TaskId, worker_id: &str) -> bool {
 fn reply(answer: &Result<(), EngineError>) -> Reply {
     match answer {
         Ok(()) => Reply::Done,
-        // A gateway's own 404 says nothing of the task.
-        Err(error) if error.is_unreachable() || error.is_foreign() || error.is_unauthorized() => Reply::Down,
-        Err(error) if error.is_not_found() => Reply::Gone,
+        Err(error) if error.is_unreachable() || error.is_unauthorized() => Reply::Down,
         Err(error) if error.is_transient() => Reply::Busy,
+        // A gateway's own 404 says nothing of the task: it has no way to the engine. What else it refuses, such as a
+        // report that it finds too large, it refuses each time.
+        Err(error) if error.is_foreign() && error.is_not_found() => Reply::Down,
+        Err(error) if error.is_foreign() => Reply::Refused,
+        Err(error) if error.is_not_found() => Reply::Gone,
         Err(error) if error.is_not_owner() => Reply::NotOurs,
         Err(_) => Reply::Refused,
     }
