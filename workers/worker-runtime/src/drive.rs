@@ -135,6 +135,10 @@ impl Driver {
             }
             Told::Stop(until) => {
                 self.stopping = true;
+                // Said here: with nothing else to do the driver ends before it sees the polls end.
+                if self.machine.is_polling() {
+                    self.shared.poll_was_cut.store(true, Ordering::Relaxed);
+                }
                 self.fetching.cancel();
                 self.machine.stop(until);
             }
@@ -188,9 +192,6 @@ impl Driver {
         self.send(async move {
             let asked_at = now();
             let answer = given_up.run_until_cancelled(ask(&shared, &fetch, &known)).await;
-            if answer.is_none() {
-                shared.poll_was_cut.store(true, Ordering::Relaxed);
-            }
             Answer::Fetched(fetch.lane, asked_at, answer.unwrap_or_else(|| Ok(Vec::new())))
         });
     }

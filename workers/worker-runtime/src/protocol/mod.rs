@@ -366,6 +366,11 @@ impl<T> Machine<T> {
         self.polling.is_closed()
     }
 
+    /// Whether a fetch is not answered yet.
+    pub(crate) fn is_polling(&self) -> bool {
+        self.polls.expected() > 0
+    }
+
     /// Whether a pool that was stopped has nothing left to do.
     pub(crate) fn is_over(&self) -> bool {
         self.phase != Phase::Working && self.tasks.is_empty()

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use engine_client::fake::{FakeEngine, Fault, LinearProcess, TaskStep};
 use engine_client::{InstanceState, Variables};
+use tokio::sync::Semaphore;
 use worker_api::{
     AdapterDescription, Answer, Content, ContentSource, ContentStream, Failure, File, Outcome, TaskContext,
     TopicDescription, async_trait,
@@ -276,6 +277,46 @@ async fn a_worker_that_was_dropped_works_on_and_is_not_taken_for_dead() {
     drop(worker.unwrap());
     completes_one(&fake).await;
     assert_eq!(dead(directory.path(), &fake), 0);
+}
+
+/// The engine may serve a poll on for which nobody waits any more, and lock a task for it.
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_cuts_a_poll_off_leaves_the_worker_id_for_the_next_start_to_look_after() {
+    let (fake, directory) = (engine(), tempfile::tempdir().unwrap());
+    let worker = serving(&fake, nothing).journal(directory.path()).start();
+    completes_one(&fake).await;
+    worker.unwrap().stop().await;
+    assert_eq!(dead(directory.path(), &fake), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_no_poll_waits_leaves_nothing_behind() {
+    let (fake, directory) = (engine(), tempfile::tempdir().unwrap());
+    let (began, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let handler = {
+        let (began, gate) = (Arc::clone(&began), Arc::clone(&gate));
+        move |_: Json| {
+            let (began, gate) = (Arc::clone(&began), Arc::clone(&gate));
+            async move {
+                began.add_permits(1);
+                gate.acquire().await?.forget();
+                HandlerResult::Ok(())
+            }
+        }
+    };
+    // With its one slot taken, it does not poll.
+    let worker = serving(&fake, handler)
+        .capacity(1)
+        .settings(|settings| settings.prefetch = Some(0))
+        .journal(directory.path())
+        .start()
+        .unwrap();
+    start(&fake).await;
+    in_time(began.acquire()).await.unwrap().forget();
+    let (report, ()) = tokio::join!(worker.stop(), async { gate.add_permits(1) });
+    assert_eq!(report.finished, 1);
+    let left = std::fs::read_dir(directory.path()).unwrap();
+    assert_eq!(left.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
