@@ -77,6 +77,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
     async fn clear(&self) -> Result<(), SandboxError> {
         Ok(())
     }
+
+    /// Waits until what was dropped is gone.
+    async fn settle(&self) {}
 }
 
 /// A place for one run. Dropped, it ends everything in it; what is left to remove is removed behind one's back.

@@ -35,7 +35,16 @@ pub(crate) async fn conduct(
     };
     let duration = begun.elapsed();
     let (ending, files) = match end {
-        End::Answered => run.answer(script),
+        End::Answered => {
+            let answered = run.answer(script);
+            match &answered.0 {
+                // The kernel may have ended a child of the script's, and the script then says something else.
+                Ending::Error(_) if cell.autopsy().await.hit == Some(Limit::Memory) => {
+                    (run.hit(Limit::Memory), Vec::new())
+                }
+                _ => answered,
+            }
+        }
         End::Hit(limit) => {
             let autopsy = cell.autopsy().await;
             (run.hit(blamed(limit, &autopsy)), Vec::new())

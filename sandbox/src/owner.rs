@@ -3,15 +3,17 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The folder of the notes, in the state directory.
 const NOTES: &str = "sandbox-owners";
 
-/// A sandbox that lives. Dropped, its note goes.
+/// A sandbox that lives. Dropped, its note goes, unless it leaves something behind.
 #[derive(Debug)]
 pub(crate) struct Owner {
     id: String,
     path: PathBuf,
+    note_stays: AtomicBool,
     _lock: File,
 }
 
@@ -20,12 +22,21 @@ impl Owner {
     pub(crate) fn register(state_dir: &Path) -> io::Result<Self> {
         let folder = state_dir.join(NOTES);
         fs::create_dir_all(&folder)?;
-        let id = format!("{:016x}", rand::random::<u64>());
-        let path = folder.join(&id);
-        let lock = File::create(&path)?;
-        // Nobody else has heard of this id; who looks for the dead may hold it for a moment.
-        lock.lock()?;
-        Ok(Self { id, path, _lock: lock })
+        loop {
+            let id = format!("{:016x}", rand::random::<u64>());
+            let path = folder.join(&id);
+            let lock = File::create_new(&path)?;
+            lock.lock()?;
+            // Somebody who looks for the dead may have found it before it was locked, and taken the note away.
+            if path.exists() {
+                return Ok(Self {
+                    id,
+                    path,
+                    note_stays: AtomicBool::new(false),
+                    _lock: lock,
+                });
+            }
+        }
     }
 
     /// Its id.
@@ -33,20 +44,33 @@ impl Owner {
         &self.id
     }
 
+    /// Says that something is left behind, so that the note has to stay for who looks for it.
+    pub(crate) fn leaves_something(&self) {
+        self.note_stays.store(true, Ordering::Relaxed);
+    }
+
     /// Those that have been noted and live no more.
     pub(crate) fn dead(state_dir: &Path) -> io::Result<Vec<DeadOwner>> {
         let mut dead = Vec::new();
         for entry in fs::read_dir(state_dir.join(NOTES))?.flatten() {
-            let file = File::open(entry.path())?;
+            let file = match File::open(entry.path()) {
+                Ok(file) => file,
+                // It has gone in order meanwhile, and its note with it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => continue,
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Its owner may have gone in order meanwhile, and its note with it.
             if entry.path().exists() {
                 let id = entry.file_name().to_string_lossy().into_owned();
-                dead.push(DeadOwner { id, path: entry.path(), _lock: file });
+                dead.push(DeadOwner {
+                    id,
+                    path: entry.path(),
+                    _lock: file,
+                });
             }
         }
         Ok(dead)
@@ -55,7 +79,9 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !*self.note_stays.get_mut() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -76,5 +102,42 @@ impl DeadOwner {
     /// Takes the note away, once nothing is left of it.
     pub(crate) fn forget(self) {
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(state_dir: &Path) -> Vec<String> {
+        let dead = Owner::dead(state_dir).unwrap();
+        dead.iter().map(|dead| dead.id().to_owned()).collect()
+    }
+
+    #[test]
+    fn who_lives_is_not_dead_and_who_went_in_order_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner::register(folder.path()).unwrap();
+        assert!(ids(folder.path()).is_empty());
+        drop(owner);
+        assert!(ids(folder.path()).is_empty());
+        assert_eq!(fs::read_dir(folder.path().join(NOTES)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn who_left_something_is_found_until_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner::register(folder.path()).unwrap();
+        let id = owner.id().to_owned();
+        owner.leaves_something();
+        drop(owner);
+        let dead = Owner::dead(folder.path()).unwrap();
+        assert_eq!(dead.iter().map(DeadOwner::id).collect::<Vec<_>>(), [&id]);
+        // Whoever looks meanwhile leaves it to the first.
+        assert!(ids(folder.path()).is_empty());
+        drop(dead);
+        assert_eq!(ids(folder.path()), [id]);
+        Owner::dead(folder.path()).unwrap().into_iter().for_each(DeadOwner::forget);
+        assert!(ids(folder.path()).is_empty());
     }
 }

@@ -89,13 +89,14 @@ impl Shelf {
         self.lock().rows.values().map(|row| row.cells.len()).sum()
     }
 
-    /// Makes no more cells and ends those that wait.
+    /// Makes no more cells, ends those that wait, and waits until they are gone.
     pub(crate) async fn close(&self) {
         self.closing.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         let rows = std::mem::take(&mut self.lock().rows);
         drop(rows);
+        self.backend.settle().await;
     }
 
     async fn fill_one(&self, shape: &Shape) {

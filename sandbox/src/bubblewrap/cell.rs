@@ -12,7 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::NAME;
 use super::cgroup::Group;
-use super::limits::{Watched, bound};
+use super::limits::Watched;
 use super::spawner::Spawner;
 use super::tree::Tree;
 use crate::cell::{Autopsy, Cell, Event};
@@ -119,13 +119,12 @@ fn remedy(said: &str) -> &'static str {
 impl Cell for BubblewrapCell {
     async fn send(&mut self, order: &[u8], limits: &Limits) -> Result<(), SandboxError> {
         let tree = Tree::below(self.pid, u64::MAX);
-        let harness = tree
-            .innermost()
-            .ok_or_else(|| Self::lost("it ended while it waited"))?;
+        if tree.pids.is_empty() {
+            return Err(Self::lost("it ended while it waited"));
+        }
         if let Some(group) = &self.group {
             group.take(&tree.pids).map_err(Self::lost)?;
         }
-        bound(harness, limits, self.group.is_some(), &self.settings).map_err(Self::lost)?;
         let watched = Watched::new(limits, self.group.is_some(), &self.settings);
         self.watched = Some(watched);
         self.looks.reset();

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use super::limits;
 use crate::Settings;
 use crate::cell::Shape;
 
@@ -35,6 +36,7 @@ pub(crate) fn command(
     root: &Root,
     shape: &Shape,
     filters: &[Vec<u8>],
+    in_cgroup: bool,
     settings: &Settings,
 ) -> io::Result<std::process::Command> {
     let barriers = Barriers::of(settings);
@@ -54,6 +56,7 @@ pub(crate) fn command(
         }
     }
     arguments.add(["--"]);
+    arguments.add(limits::bounds(shape, in_cgroup, settings));
     arguments.add(shape.language.command());
 
     let mut command = barriers.program(program);

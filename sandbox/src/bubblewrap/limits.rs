@@ -4,10 +4,10 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::tree::Tree;
+use crate::cell::Shape;
 use crate::{Limit, Limits, Settings};
 
 /// Beside the script there are bwrap's own process and the harness's.
@@ -69,46 +69,40 @@ impl Watched {
     }
 }
 
-/// Sets the kernel's own bounds on a process that waits, and so on all that comes of it.
-pub(crate) fn bound(harness: Pid, limits: &Limits, in_cgroup: bool, settings: &Settings) -> io::Result<()> {
-    let set = |resource: Resource, most: u64| {
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        prlimit(Some(harness), resource, limit).map(drop)
-    };
-    set(Resource::Core, 0)?;
-    set(Resource::Nofile, FILES)?;
-    set(Resource::Memlock, 0)?;
-    if is_enforced(Limit::Processes, settings) && counts_by_namespace() {
-        set(Resource::Nproc, u64::from(limits.pids) + OWN_PROCESSES)?;
+/// What sets the kernel's own bounds, before the command that follows it, and so for all that comes of it. It is done
+/// within: from outside it takes a right that root may lack, as in a container, and within a user namespace processes are
+/// counted by themselves.
+pub(crate) fn bounds(shape: &Shape, in_cgroup: bool, settings: &Settings) -> Vec<String> {
+    let mut set = format!("ulimit -c 0; ulimit -n {FILES}; ulimit -l 0; ");
+    // A cgroup counts better: it tells, too, what it has refused.
+    if !in_cgroup && is_enforced(Limit::Processes, settings) && counts_by_namespace() {
+        let most = u64::from(shape.pids) + OWN_PROCESSES;
+        // bash and other shells call it differently.
+        set += &format!("ulimit -u {most} 2>/dev/null || ulimit -p {most}; ");
     }
-    if !in_cgroup && is_enforced(Limit::Cpu, settings) {
-        confine(harness, limits.cpus)?;
-    }
-    Ok(())
+    ["/bin/sh", "-c", &format!("{set}exec \"$@\""), "sandbox"].map(str::to_owned).into()
 }
 
-/// As many processors as the share needs, other ones for each cell in turn. The share itself is held by adding up.
+/// As many processors as the share needs, other ones for each cell in turn; none where it needs all. The share itself is
+/// held by adding up.
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of processors is small and positive"
+    reason = "there are fewer processors than that"
 )]
-fn confine(harness: Pid, cpus: f64) -> io::Result<()> {
+pub(crate) fn processors(shape: &Shape) -> io::Result<Option<CpuSet>> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let ours = sched_getaffinity(None)?;
     let usable: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| ours.is_set(*cpu)).collect();
-    let wanted = (cpus.ceil() as usize).clamp(1, usable.len().max(1));
+    let wanted = shape.milli_cpus.div_ceil(1000) as usize;
+    if wanted >= usable.len() {
+        return Ok(None);
+    }
     let first = NEXT.fetch_add(wanted, Ordering::Relaxed);
     let mut chosen = CpuSet::new();
-    for step in 0..wanted {
-        if let Some(cpu) = usable.get((first + step) % usable.len().max(1)) {
-            chosen.set(*cpu);
-        }
+    for cpu in usable.iter().cycle().skip(first % usable.len()).take(wanted) {
+        chosen.set(*cpu);
     }
-    Ok(sched_setaffinity(Some(harness), &chosen)?)
+    Ok(Some(chosen))
 }
 
 /// From Linux 5.14 on the limit of processes counts those of a user in a user namespace, before that all of the user's.

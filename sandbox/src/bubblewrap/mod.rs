@@ -26,7 +26,7 @@ use self::command::Root;
 use self::spawner::Spawner;
 use crate::cell::{Backend, Cell, Shape};
 use crate::owner::Owner;
-use crate::{SandboxError, Settings, seccomp};
+use crate::{Limit, SandboxError, Settings, seccomp};
 
 /// The backend's name.
 pub(crate) const NAME: &str = "bubblewrap";
@@ -132,11 +132,17 @@ impl Backend for Bubblewrap {
     async fn make(&self, shape: &Shape) -> Result<Box<dyn Cell>, SandboxError> {
         let failed = |said: String| self.failed(shape, said);
         let root = self.root(shape)?;
-        let command = command::command(&self.program, &root, shape, &self.filters, &self.settings)
+        let command = command::command(&self.program, &root, shape, &self.filters, self.hierarchy.is_some(), &self.settings)
             .map_err(|error| failed(error.to_string()))?;
+        let processors = match self.hierarchy {
+            None if limits::is_enforced(Limit::Cpu, &self.settings) => {
+                limits::processors(shape).map_err(|error| failed(error.to_string()))?
+            }
+            _ => None,
+        };
         let child = self
             .spawner
-            .spawn(command)
+            .spawn(command, processors)
             .await
             .map_err(|error| failed(error.to_string()))?;
         let number = self.made.fetch_add(1, Ordering::Relaxed);

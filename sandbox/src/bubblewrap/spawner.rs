@@ -5,6 +5,7 @@ use std::process::Command as StdCommand;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -17,6 +18,7 @@ pub(crate) struct Spawner {
 
 struct Job {
     command: StdCommand,
+    processors: Option<CpuSet>,
     runtime: Handle,
     answer: oneshot::Sender<io::Result<Child>>,
 }
@@ -29,9 +31,14 @@ impl Spawner {
             .name("sandbox".to_owned())
             .stack_size(256 * 1024)
             .spawn(move || {
+                let all = sched_getaffinity(None);
                 for job in waiting {
                     let _runtime = job.runtime.enter();
+                    // A child begins on its parent's processors. Where they cannot be set, the share is held by adding up
+                    // all the same.
+                    let _ = job.processors.map(|some| sched_setaffinity(None, &some));
                     let child = Command::from(job.command).kill_on_drop(true).spawn();
+                    let _ = all.as_ref().map(|all| sched_setaffinity(None, all));
                     // Who asked has gone: the child is dropped, and so killed.
                     drop(job.answer.send(child));
                 }
@@ -39,14 +46,19 @@ impl Spawner {
         Ok(Self { jobs })
     }
 
-    /// Starts a process that is killed when it is dropped.
-    pub(crate) async fn spawn(&self, command: StdCommand) -> io::Result<Child> {
+    /// Starts a process, on these processors alone where some are named, that is killed when it is dropped.
+    pub(crate) async fn spawn(
+        &self,
+        command: StdCommand,
+        processors: Option<CpuSet>,
+    ) -> io::Result<Child> {
         let (answer, child) = oneshot::channel();
         let runtime = Handle::current();
         let gone = || io::Error::other("the thread that starts sandboxes is gone");
         self.jobs
             .send(Job {
                 command,
+                processors,
                 runtime,
                 answer,
             })

@@ -3,8 +3,6 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::Pid;
-
 use super::command::WORK;
 
 /// The processes below one of ours, at one moment.
@@ -40,11 +38,6 @@ impl Tree {
             }
         }
         tree
-    }
-
-    /// The last process of the chain that bwrap makes: the interpreter.
-    pub(crate) fn innermost(&self) -> Option<Pid> {
-        Pid::from_raw(i32::try_from(*self.pids.last()?).ok()?)
     }
 
     /// Bytes of memory. `enough` or less is told from what is cheap to learn and counts shared pages more than once;

@@ -135,10 +135,10 @@ def harness():
             return plain(value.tolist(), path, missing or hasattr(value, "isna"))
         if type(value).__name__ == "NAType" or type(value).__name__ == "NaTType":
             return None
-        if callable(getattr(value, "isoformat", None)):
-            return text(value.isoformat(), path)
         if is_a(value, "datetime", "timedelta"):
             return value.total_seconds()
+        if callable(getattr(value, "isoformat", None)):
+            return text(value.isoformat(), path)
         if is_a(value, "decimal", "Decimal"):
             return decimal(value, path)
         if isinstance(value, float):

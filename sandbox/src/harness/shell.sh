@@ -1,0 +1,124 @@
+# The harness for shell scripts, itself for any POSIX shell. `protocol.rs` says what is read and written; the comments here say
+# why it is done so. The script's result is what it prints.
+
+# The script and its children get neither: 3 and 4 are standard output and error.
+exec 3>&1 4>&2
+LC_ALL=C
+here=$(pwd -P)
+tab='	'
+nl='
+'
+# What ends the script's whole group, such as `kill 0`, is not meant for us. A signal that is caught is not inherited.
+trap : HUP INT TERM
+# Taken out of the environment again: nothing here is the script's.
+bash=sh
+[ -x /bin/bash ] && bash=/bin/bash
+
+echo ready
+IFS= read -r mark || exit 0
+IFS= read -r name && read -r script inputs files outputs variables || exit 1
+list= asked=
+while [ "$files" -gt 0 ]; do IFS= read -r line && list=$list$line$nl files=$((files - 1)) || exit 1; done
+while [ "$outputs" -gt 0 ]; do IFS= read -r line && asked=$asked$line$nl outputs=$((outputs - 1)) || exit 1; done
+while [ "$variables" -gt 0 ]; do IFS= read -r line && variables=$((variables - 1)) || exit 1; done
+
+# quoted TEXT: as a JSON string. No word of ours that is quoted holds other control characters than these.
+quoted() {
+  printf '%s' "$1" | sed -e 's/[\\"]/\\&/g' -e "s/$tab/\\\\t/g" | awk 'NR > 1 { printf "\\n" } { printf "%s", $0 }'
+}
+
+# answer ERROR: an object, or nothing. Without files it takes no process, of which there may be no more to be had.
+answer() {
+  printf '%s' "$mark" >&4
+  if [ ! "$asked" ]; then
+    printf '%s' "$mark $((12 + ${#1}))$nl{\"files\":[]$1}" >&3
+    exit 0
+  fi
+  length=0 each=
+  IFS=$nl
+  set -f
+  for path in $asked; do
+    size=-
+    case $path in
+    /* | .. | ../* | */.. | */../*) ;;
+    *)
+      case $(readlink -f -- "$here/$path") in
+      "$here"/*) [ -f "$here/$path" ] && size=$(wc -c <"$here/$path") || size=- ;;
+      esac
+      ;;
+    esac
+    case $size in
+    -) length=$((length + 5)) ;;
+    *) length=$((length + (size + 2) / 3 * 4 + 3)) ;;
+    esac
+    each=$each$size$nl
+  done
+  {
+    printf '%s' "$mark $((length + ${#1} + 11))$nl{\"files\":["
+    comma=
+    for path in $asked; do
+      printf '%s' "$comma"
+      comma=,
+      size=${each%%"$nl"*} each=${each#*"$nl"}
+      case $size in
+      -) printf 'null' ;;
+      *)
+        printf '"'
+        head -c "$size" <"$here/$path" | base64 -w 0
+        printf '"'
+        ;;
+      esac
+    done
+    printf '%s' "]$1}"
+  } >&3
+  exit 0
+}
+
+# A name that the script cannot meet with: it is gone before its first command.
+own=.$mark
+mkdir "$own" && head -c "$script" >"$own/source" && head -c "$inputs" >"$own/inputs" || {
+  asked=
+  answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
+}
+IFS=' '
+rest=$list
+while [ "$rest" ]; do
+  line=${rest%%"$nl"*} rest=${rest#*"$nl"}
+  head -c "${line%% *}" >"./${line#* }" || {
+    asked=
+    answer ",\"error\":{\"kind\":\"exit\",\"message\":\"its input file $(quoted "${line#* }") could not be written\"}"
+  }
+done
+
+# Bash names its messages by the file that it reads, so it reads one of this name: from beside the working directory, into which
+# the first line goes before all else. Bash also tells the line of what fails; the last one is in `failed`.
+shown=${name##*/}
+: "${shown:=script}"
+first='eval "$PROCOS";'
+PROCOS='cd ..;unset PROCOS OLDPWD;rm -rf '$own
+if [ "$bash" = /bin/bash ]; then
+  # Far from the descriptors that scripts number themselves.
+  PROCOS=$PROCOS';exec 250>&8 8>&-;trap "{ echo \$LINENO \$?>&250; } 2>/dev/null" ERR'
+fi
+export PROCOS
+unset LC_ALL
+{ printf '%s' "$first" && cat "$own/source"; } >"$own/$shown.whole" && mv "$own/$shown.whole" "$own/$shown" || {
+  asked=
+  answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
+}
+exec 5<"$own/inputs" 8>"$own/failed" 9<"$own/failed"
+(cd "$own" && exec "$bash" -- "$shown" <&5 3>&- 4>&- 5>&- 9<&-)
+status=$?
+unset PROCOS
+LC_ALL=C
+[ "$status" -eq 0 ] && answer ''
+
+line=
+said="exit status $status"
+if [ "$status" -gt 128 ] && signal=$(kill -l $((status - 128)) 2>/dev/null); then
+  said="$said: ended by signal $((status - 128)) ($signal)"
+fi
+last=$(tail -n 1 <&9 2>/dev/null)
+# Another failure is not what it ended by.
+[ "${last#* }" = "$status" ] && line=",\"line\":${last% *}"
+answer ",\"error\":{\"kind\":\"exit\",\"message\":\"$said\"$line}"

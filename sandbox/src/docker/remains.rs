@@ -1,0 +1,195 @@
+//! What is left of containers, and its removal: of those that are done with, and of those of a worker that was killed.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use futures::future::try_join_all;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::{NAME, innermost};
+use crate::SandboxError;
+use crate::owner::{DeadOwner, Owner};
+
+/// The label of every container of a sandbox.
+pub(super) const LABEL: &str = "org.procos.sandbox";
+
+/// The label that says whose it is.
+pub(super) const OWNER_LABEL: &str = "org.procos.sandbox.owner";
+
+/// How long to wait before removing is tried once more: a daemon under load finds mounts busy.
+const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+
+/// The containers of this owner, and what removes them.
+pub(super) struct Remains {
+    docker: Docker,
+    owner: Owner,
+    state_dir: PathBuf,
+    /// Where removals run: a cell may be dropped by a thread that knows of no runtime.
+    runtime: Handle,
+    tasks: TaskTracker,
+    numbered: AtomicU64,
+    /// Containers that are there, or may be.
+    there: AtomicUsize,
+}
+
+impl Remains {
+    /// With none yet.
+    pub(super) fn new(docker: Docker, owner: Owner, state_dir: PathBuf) -> Arc<Self> {
+        Arc::new(Self {
+            docker,
+            owner,
+            state_dir,
+            runtime: Handle::current(),
+            tasks: TaskTracker::new(),
+            numbered: AtomicU64::new(0),
+            there: AtomicUsize::new(0),
+        })
+    }
+
+    /// What is done behind one's back, and waited for when all shall be settled.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// The owner's id.
+    pub(super) fn owner(&self) -> &str {
+        self.owner.id()
+    }
+
+    /// A name for a container, which is removed when this is dropped.
+    pub(super) fn new_container(self: &Arc<Self>) -> Container {
+        let number = self.numbered.fetch_add(1, Ordering::Relaxed);
+        self.there.fetch_add(1, Ordering::Relaxed);
+        Container {
+            name: format!("procos-script-{}-{number}", self.owner.id()),
+            remains: Arc::clone(self),
+            is_there: true,
+        }
+    }
+
+    /// Removes the containers of all owners that live no more.
+    pub(super) async fn of_the_dead(&self) -> Result<(), SandboxError> {
+        let dead = match Owner::dead(&self.state_dir) {
+            Ok(dead) => dead,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(not_cleared(&error.to_string())),
+        };
+        // One after the other: a daemon that has to remove hundreds at once answers nobody else.
+        for dead in dead {
+            self.of(dead).await.map_err(|error| not_cleared(&innermost(&error)))?;
+        }
+        Ok(())
+    }
+
+    async fn of(&self, dead: DeadOwner) -> Result<(), Error> {
+        let filters = HashMap::from([("label", vec![format!("{OWNER_LABEL}={}", dead.id())])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let found = self.docker.list_containers(Some(options)).await?;
+        let found: Vec<String> = found.into_iter().filter_map(|container| container.id).collect();
+        try_join_all(found.iter().map(|id| remove(&self.docker, id))).await?;
+        if !found.is_empty() {
+            info!(containers = found.len(), "removed what a killed worker had left of its sandbox");
+        }
+        dead.forget();
+        Ok(())
+    }
+
+    /// Waits until everything that is dropped is removed.
+    pub(super) async fn settle(&self) {
+        // A closed one still takes tasks: it only lets those that wait know when there is none.
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn of_one(&self, name: &str) {
+        for wait in AGAIN {
+            match remove(&self.docker, name).await {
+                Ok(()) => {
+                    self.there.fetch_sub(1, Ordering::Relaxed);
+                    return;
+                }
+                Err(_) => tokio::time::sleep(wait).await,
+            }
+        }
+        match remove(&self.docker, name).await {
+            Ok(()) => {
+                self.there.fetch_sub(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                warn!(container = name, error = innermost(&error), "cannot remove a sandbox: the next start tries again");
+            }
+        }
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        if *self.there.get_mut() > 0 {
+            self.owner.leaves_something();
+        }
+    }
+}
+
+/// A container that is there, or may be. Dropped, it is ended and removed in the background.
+pub(super) struct Container {
+    name: String,
+    remains: Arc<Remains>,
+    is_there: bool,
+}
+
+impl Container {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The daemon.
+    pub(super) fn docker(&self) -> &Docker {
+        &self.remains.docker
+    }
+
+    /// There is nothing to remove: the daemon has said so.
+    pub(super) fn is_not_there(&mut self) {
+        if std::mem::take(&mut self.is_there) {
+            self.remains.there.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if !self.is_there {
+            return;
+        }
+        let (remains, name) = (Arc::clone(&self.remains), std::mem::take(&mut self.name));
+        let removal = async move { remains.of_one(&name).await };
+        // On a runtime that has ended this does nothing, and the note stays for the next start.
+        self.remains.tasks.spawn_on(removal, &self.remains.runtime);
+    }
+}
+
+/// Ends and removes one, with the volumes that nobody else has.
+async fn remove(docker: &Docker, container: &str) -> Result<(), Error> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    match docker.remove_container(container, Some(options)).await {
+        // 404: it is gone; 409: somebody else is removing it.
+        Err(Error::DockerResponseServerError {
+            status_code: 404 | 409,
+            ..
+        }) => Ok(()),
+        other => other,
+    }
+}
+
+fn not_cleared(said: &str) -> SandboxError {
+    SandboxError::Refused(format!("{NAME}: cannot remove what an earlier worker has left: {said}"))
+}
