@@ -36,4 +36,8 @@ pub use limits::{Level, Limit, Limits, Tightened};
 pub use sandbox::Sandbox;
 pub use script::{Ending, InputFile, LimitHit, OutputFile, Report, Script, ScriptError};
 pub use selftest::{Probe, SelfTest};
+#[cfg(feature = "weakened")]
+pub use selftest::attack;
+#[cfg(feature = "weakened")]
+pub use settings::Weakened;
 pub use settings::{BackendChoice, Settings};

@@ -98,6 +98,6 @@ pub struct Weakened {
     pub limits: Vec<crate::Limit>,
     /// What is written is not counted.
     pub working_directory: bool,
-    /// Cells are used again.
-    pub shared: bool,
+    /// The self-test is left out.
+    pub unproved: bool,
 }

@@ -73,7 +73,7 @@ impl Watched {
 /// within: from outside it takes a right that root may lack, as in a container, and within a user namespace processes are
 /// counted by themselves.
 pub(crate) fn bounds(shape: &Shape, in_cgroup: bool, settings: &Settings) -> Vec<String> {
-    let mut set = format!("ulimit -c 0; ulimit -n {FILES}; ulimit -l 0; ");
+    let mut set = format!("ulimit -c 0; ulimit -n {FILES}; ");
     // A cgroup counts better: it tells, too, what it has refused.
     if !in_cgroup && is_enforced(Limit::Processes, settings) && counts_by_namespace() {
         let most = u64::from(shape.pids) + OWN_PROCESSES;

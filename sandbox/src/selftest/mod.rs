@@ -31,6 +31,7 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("environment", "read the worker's environment"),
     ("host_files", "read files of the host"),
     ("sockets_of_the_host", "connect to the Docker socket"),
+    ("abstract_sockets", "connect to sockets without a file"),
     ("metadata", "reach the cloud's metadata"),
     ("dns", "ask a name server"),
     ("loopback", "reach the machine's own ports"),
@@ -144,8 +145,9 @@ pub(crate) async fn run(backend: &dyn Backend, settings: &Settings) -> Result<Se
     )))
 }
 
-/// A script that makes an attack.
-pub(crate) fn attack(inputs: Map<String, Json>) -> Script {
+/// A script that makes an attack of `attacks.py`.
+#[must_use]
+pub fn attack(inputs: Map<String, Json>) -> Script {
     Script {
         language: Language::Python,
         image: None,
