@@ -137,7 +137,10 @@ mod tests {
         assert!(ids(folder.path()).is_empty());
         drop(dead);
         assert_eq!(ids(folder.path()), [id]);
-        Owner::dead(folder.path()).unwrap().into_iter().for_each(DeadOwner::forget);
+        Owner::dead(folder.path())
+            .unwrap()
+            .into_iter()
+            .for_each(DeadOwner::forget);
         assert!(ids(folder.path()).is_empty());
     }
 }

@@ -55,7 +55,10 @@ pub(super) async fn autopsy(container: &Container, closed: bool) -> Autopsy {
 
 /// Whether it has all the processes that it may have.
 async fn is_full(container: &Container) -> bool {
-    let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+    let options = StatsOptionsBuilder::default()
+        .stream(false)
+        .one_shot(true)
+        .build();
     let mut stats = std::pin::pin!(container.docker().stats(container.name(), Some(options)));
     let Ok(Some(Ok(stats))) = timeout(QUESTION, stats.next()).await else {
         return false;
@@ -68,7 +71,9 @@ async fn is_full(container: &Container) -> bool {
 }
 
 async fn ends_within(container: &Container, time: Duration) -> bool {
-    let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
+    let options = WaitContainerOptionsBuilder::default()
+        .condition("not-running")
+        .build();
     let mut wait = std::pin::pin!(container.docker().wait_container(container.name(), Some(options)));
     timeout(time, wait.next()).await.is_ok()
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ResourcesUlimits,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    ResourcesUlimits,
 };
 
 use super::remains::{LABEL, OWNER_LABEL};
@@ -75,7 +76,11 @@ pub(super) fn body(
         network_disabled: Some(true),
         user: Some(USER.to_owned()),
         working_dir: Some("/work".to_owned()),
-        env: Some(ENVIRONMENT.map(|(name, value)| format!("{name}={value}")).to_vec()),
+        env: Some(
+            ENVIRONMENT
+                .map(|(name, value)| format!("{name}={value}"))
+                .to_vec(),
+        ),
         // Empty, not absent: the image's own is not used.
         entrypoint: Some(Vec::new()),
         cmd: Some(shape.language.command().into_iter().map(str::to_owned).collect()),

@@ -1,8 +1,8 @@
 //! The Docker backend: a container for each cell, made ahead, used once and removed.
 //!
-//! [`body`] says what a container may, [`cell`] is the cell, [`autopsy`] asks what became of one, and [`remains`] removes: what is done with, and what a killed
-//! worker has left. Nothing is asked of the daemon between an order and its answer: both go over the stream that was attached
-//! before the container started.
+//! [`body`] says what a container may, [`cell`] is the cell, [`autopsy`] asks what became of one, and [`remains`] removes: what
+//! is done with, and what a killed worker has left. Nothing is asked of the daemon between an order and its answer: both go over
+//! the stream that was attached before the container started.
 
 mod autopsy;
 mod body;
@@ -95,7 +95,11 @@ impl Backend for DockerBackend {
         let _given_up_with_us = given_up.clone().drop_guard();
         let (maker, shape) = (Arc::clone(&self.maker), shape.clone());
         let what = shape.to_string();
-        let making = self.maker.remains.tasks().spawn(async move { maker.make(&shape, &given_up).await });
+        let making = self
+            .maker
+            .remains
+            .tasks()
+            .spawn(async move { maker.make(&shape, &given_up).await });
         match making.await {
             Ok(made) => Ok(Box::new(made?)),
             Err(error) => Err(failed(what, error.to_string())),
@@ -134,7 +138,10 @@ impl Maker {
             }
             Err(error) => return Err(failed(name, innermost(&error))),
         };
-        let volumes = inspected.config.and_then(|config| config.volumes).unwrap_or_default();
+        let volumes = inspected
+            .config
+            .and_then(|config| config.volumes)
+            .unwrap_or_default();
         if !volumes.is_empty() {
             return Err(failed(
                 name,
@@ -156,7 +163,9 @@ impl Maker {
         let image = image.ok_or_else(given_up_by_now)??;
         let body = body::body(&self.settings, shape, image, &self.seccomp, self.remains.owner());
         let mut container = self.remains.new_container();
-        let options = CreateContainerOptionsBuilder::default().name(container.name()).build();
+        let options = CreateContainerOptionsBuilder::default()
+            .name(container.name())
+            .build();
         // Not given up half-way: only what is there can be removed.
         if let Err(error) = self.docker.create_container(Some(options), body).await {
             if let Error::DockerResponseServerError { .. } = error {
@@ -167,7 +176,10 @@ impl Maker {
         let begun = timeout(START, self.start(shape, container));
         match given_up.run_until_cancelled(begun).await {
             Some(Ok(started)) => started,
-            Some(Err(_)) => Err(failed(shape, format!("it is not ready within {} s", START.as_secs()))),
+            Some(Err(_)) => Err(failed(
+                shape,
+                format!("it is not ready within {} s", START.as_secs()),
+            )),
             None => Err(given_up_by_now()),
         }
     }

@@ -85,19 +85,27 @@ impl Remains {
         };
         // One after the other: a daemon that has to remove hundreds at once answers nobody else.
         for dead in dead {
-            self.of(dead).await.map_err(|error| not_cleared(&innermost(&error)))?;
+            self.of(dead)
+                .await
+                .map_err(|error| not_cleared(&innermost(&error)))?;
         }
         Ok(())
     }
 
     async fn of(&self, dead: DeadOwner) -> Result<(), Error> {
         let filters = HashMap::from([("label", vec![format!("{OWNER_LABEL}={}", dead.id())])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
         let found = self.docker.list_containers(Some(options)).await?;
         let found: Vec<String> = found.into_iter().filter_map(|container| container.id).collect();
         try_join_all(found.iter().map(|id| remove(&self.docker, id))).await?;
         if !found.is_empty() {
-            info!(containers = found.len(), "removed what a killed worker had left of its sandbox");
+            info!(
+                containers = found.len(),
+                "removed what a killed worker had left of its sandbox"
+            );
         }
         dead.forget();
         Ok(())
@@ -125,7 +133,11 @@ impl Remains {
                 self.there.fetch_sub(1, Ordering::Relaxed);
             }
             Err(error) => {
-                warn!(container = name, error = innermost(&error), "cannot remove a sandbox: the next start tries again");
+                warn!(
+                    container = name,
+                    error = innermost(&error),
+                    "cannot remove a sandbox: the next start tries again"
+                );
             }
         }
     }
@@ -179,7 +191,10 @@ impl Drop for Container {
 
 /// Ends and removes one, with the volumes that nobody else has.
 async fn remove(docker: &Docker, container: &str) -> Result<(), Error> {
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let options = RemoveContainerOptionsBuilder::default()
+        .force(true)
+        .v(true)
+        .build();
     match docker.remove_container(container, Some(options)).await {
         // 404: it is gone; 409: somebody else is removing it.
         Err(Error::DockerResponseServerError {
@@ -191,5 +206,7 @@ async fn remove(docker: &Docker, container: &str) -> Result<(), Error> {
 }
 
 fn not_cleared(said: &str) -> SandboxError {
-    SandboxError::Refused(format!("{NAME}: cannot remove what an earlier worker has left: {said}"))
+    SandboxError::Refused(format!(
+        "{NAME}: cannot remove what an earlier worker has left: {said}"
+    ))
 }
