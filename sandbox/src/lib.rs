@@ -31,7 +31,7 @@ mod harness_tests;
 
 pub use error::SandboxError;
 pub use language::{Language, UnknownLanguage};
-pub use launcher::serve;
+pub use launcher::{LauncherError, serve};
 pub use limits::{Level, Limit, Limits, Tightened};
 pub use sandbox::Sandbox;
 pub use script::{Ending, InputFile, LimitHit, OutputFile, Report, Script, ScriptError};

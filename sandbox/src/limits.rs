@@ -13,6 +13,7 @@ const GI: u64 = 1 << 30;
 
 /// What a run may use at most. There is no network in any.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of memory, of all its processes together, with what lies in its files.
     pub memory: u64,

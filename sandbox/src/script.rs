@@ -9,6 +9,7 @@ use crate::{Language, Limit};
 
 /// A script with what it is given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Script {
     /// Its language.
     pub language: Language,
@@ -36,6 +37,7 @@ pub struct Script {
 
 /// A file for a script.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InputFile {
     /// Its name; it holds neither `/` nor control characters.
     pub name: String,
