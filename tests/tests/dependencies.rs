@@ -11,6 +11,7 @@ use tests::workspace;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("diagnostics", &[]),
     ("engine-client", &[]),
+    ("sandbox", &[]),
     ("secrets", &[]),
     ("telemetry", &[]),
     ("worker-api", &[]),
@@ -19,10 +20,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("worker-runtime", &["bpmn", "engine-client", "worker-api"]),
     ("adapter-core", &["secrets", "worker-api"]),
     ("adapter-http", &["secrets", "worker-api"]),
+    ("adapter-script", &["sandbox", "worker-api"]),
     // The catalogue hands adapters the store that their settings' references lead to.
     (
         "adapter-catalog",
-        &["adapter-core", "adapter-http", "secrets", "worker-api"],
+        &["adapter-core", "adapter-http", "adapter-script", "secrets", "worker-api"],
     ),
     ("microkernel", &["deploy", "engine-client"]),
     ("benches", ALL),

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use adapter_script::{ScriptAdapter, ScriptSettings};
 use secrets::SecretStore;
 use serde_json::{Map, Value as Json};
-use worker_api::{Adapter, AdapterDescription, Route, Router, TopicDescription};
+use worker_api::{Adapter, AdapterDescription, Choice, Route, Router, TopicDescription};
 
-use crate::registry::{Made, make_all};
+use crate::registry::{Made, Parts, make_all};
 use crate::{CatalogueError, RouteSetting};
 
 /// Every adapter, and which topic leads to which.
 pub struct Catalogue {
     adapters: BTreeMap<&'static str, Listed>,
     routes: BTreeMap<String, Route>,
+    scripts: Arc<ScriptAdapter>,
 }
 
 struct Listed {
@@ -24,7 +26,8 @@ struct Listed {
 
 impl Catalogue {
     /// The catalogue for a configuration. `services` has a section of settings for each adapter that needs any;
-    /// `routes` gives topics to adapters, beside those that are an adapter's own and need no route.
+    /// `routes` gives topics to adapters, beside those that are an adapter's own and need no route; `scripts` says how
+    /// scripts are run. No sandbox is opened yet: see [`Self::scripts`].
     ///
     /// # Errors
     /// The first setting or route that cannot be used, with its place in the configuration. Secrets are not read
@@ -33,8 +36,14 @@ impl Catalogue {
         services: &Map<String, Json>,
         routes: &BTreeMap<String, RouteSetting>,
         secrets: &SecretStore,
+        scripts: ScriptSettings,
     ) -> Result<Self, CatalogueError> {
-        let adapters = make_all(services, secrets)?
+        let scripts = Arc::new(ScriptAdapter::new(scripts));
+        let parts = Parts {
+            secrets,
+            scripts: &scripts,
+        };
+        let adapters = make_all(services, &parts)?
             .into_iter()
             .map(|(name, Made { adapter, settings })| {
                 let description = adapter.description();
@@ -51,6 +60,7 @@ impl Catalogue {
         let mut catalogue = Self {
             adapters,
             routes: BTreeMap::new(),
+            scripts,
         };
         let own: Vec<String> = catalogue
             .own_topics()
@@ -65,6 +75,19 @@ impl Catalogue {
             catalogue.routes.insert(topic.clone(), route);
         }
         Ok(catalogue)
+    }
+
+    /// The adapter that runs scripts, for who opens its sandbox when workers start and closes it when they stop.
+    #[must_use]
+    pub fn scripts(&self) -> &Arc<ScriptAdapter> {
+        &self.scripts
+    }
+
+    /// Whether a topic leads to a script.
+    #[must_use]
+    pub fn is_script(&self, topic: &str) -> bool {
+        let route = self.routes.get(topic);
+        route.is_some_and(|route| route.adapter_name == adapter_script::NAME)
     }
 
     /// What every adapter says about itself, by name.
@@ -142,7 +165,8 @@ impl Catalogue {
     }
 }
 
-/// The adapter's own topic that a route means: the one it names, else the routed one, else the only one.
+/// The adapter's own topic that a route means: the one it names, else the routed one, else the only one, else the one that
+/// an input fixed by it stands for.
 fn operation<'a>(
     topic: &str,
     setting: &RouteSetting,
@@ -158,7 +182,10 @@ fn operation<'a>(
         }),
         (None, Some(same), _) => Ok(same),
         (None, None, [only]) => Ok(only),
-        (None, None, _) => {
+        (None, None, several) => {
+            if let Some(chosen) = chosen(topic, setting, several) {
+                return chosen;
+            }
             let own: Vec<&str> = own().collect();
             Err(CatalogueError::new(
                 key,
@@ -171,12 +198,48 @@ fn operation<'a>(
     }
 }
 
-/// Inputs that an operator fixes have to be inputs: a misspelt one would be fixed to no effect.
+/// The topic that a fixed input stands for, where there is such an input.
+fn chosen<'a>(
+    topic: &str,
+    setting: &RouteSetting,
+    topics: &'a [TopicDescription],
+) -> Option<Result<&'a TopicDescription, CatalogueError>> {
+    let choices = || {
+        topics
+            .iter()
+            .filter_map(|own| Some((own, own.chosen_by.as_ref()?)))
+    };
+    let (_, choice) = choices().find(|(_, choice)| setting.with.contains_key(&choice.input))?;
+    let (input, given) = (&choice.input, setting.with.get(&choice.input)?);
+    let is_meant =
+        |(_, one): &(&TopicDescription, &Choice)| one.input == *input && *given == one.value.as_str();
+    Some(choices().find(is_meant).map(|(own, _)| own).ok_or_else(|| {
+        let given = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
+        let known = choices().filter(|(_, one)| one.input == *input);
+        let known: Vec<&str> = known.map(|(_, one)| one.value.as_str()).collect();
+        CatalogueError::unknown(format!("routes.{topic}.with.{input}"), input, &given, known)
+    }))
+}
+
+/// Inputs that an operator fixes have to be inputs: a misspelt one would be fixed to no effect. One that stands for another
+/// topic contradicts the route.
 fn check_fixed(
     setting: &RouteSetting,
     operation: &TopicDescription,
     key: &str,
 ) -> Result<(), CatalogueError> {
+    if let Some(Choice { input, value }) = &operation.chosen_by
+        && let Some(given) = setting.with.get(input)
+        && *given != value.as_str()
+    {
+        return Err(CatalogueError::new(
+            format!("{key}.{input}"),
+            format!(
+                "it is {given}, and the topic {} that the route means has the {input} {value}; leave one of the two out",
+                operation.topic
+            ),
+        ));
+    }
     let schema = operation.inputs.as_value();
     let takes_others = schema
         .get("additionalProperties")
@@ -210,240 +273,4 @@ impl Router for Catalogue {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::time::Duration;
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn build(services: Json, routes: Json) -> Result<Catalogue, CatalogueError> {
-        let services = serde_json::from_value(services).unwrap();
-        let routes = serde_json::from_value(routes).unwrap();
-        Catalogue::build(
-            &services,
-            &routes,
-            &SecretStore::new("PROCOS_CATALOGUE_TEST_", []),
-        )
-    }
-
-    fn error(services: Json, routes: Json) -> CatalogueError {
-        build(services, routes).err().unwrap()
-    }
-
-    #[test]
-    fn every_adapters_own_topics_are_routed_and_its_own_alone() {
-        let catalogue = build(json!({}), json!({})).unwrap();
-        assert_eq!(
-            catalogue.topics(),
-            ["http_request", "input_validation", "response_formatting"]
-        );
-        for topic in catalogue.topics() {
-            assert_eq!(catalogue.route(&topic).unwrap().operation, topic);
-        }
-        assert!(catalogue.route("python_script").is_none());
-        let unique: BTreeSet<_> = catalogue.own_topics().map(|(_, topic)| &topic.topic).collect();
-        assert_eq!(unique.len(), catalogue.own_topics().count());
-        assert!(
-            catalogue
-                .descriptions()
-                .all(|own| catalogue.adapters.contains_key(own.name.as_str()))
-        );
-    }
-
-    #[test]
-    fn a_route_names_fixes_and_overrides() {
-        let routes = json!({
-            "fetch_bill": {"adapter": "http", "with": {"connection": "billing"}, "timeout": "2m", "retry": "R2/PT1S"},
-            "check": {"adapter": "core", "topic": "input_validation"},
-            "http_request": {"timeout": "PT5S"},
-            "greet": {"adapter": "core", "topic": "response_formatting", "with": {"anything": 1}}
-        });
-        let catalogue = build(json!({}), routes).unwrap();
-        let fetch = catalogue.route("fetch_bill").unwrap();
-        assert_eq!(
-            (fetch.adapter_name.as_str(), fetch.operation.as_str()),
-            ("http", "http_request")
-        );
-        assert_eq!(fetch.with["connection"], "billing");
-        assert_eq!(
-            (fetch.timeout, fetch.retry.as_ref().unwrap().attempts()),
-            (Some(Duration::from_secs(120)), 2)
-        );
-        assert_eq!(catalogue.route("check").unwrap().operation, "input_validation");
-        let own = catalogue.route("http_request").unwrap();
-        assert_eq!(
-            (own.adapter_name.as_str(), own.timeout),
-            ("http", Some(Duration::from_secs(5)))
-        );
-    }
-
-    #[test]
-    fn a_route_that_leads_nowhere_is_named_with_what_is_near() {
-        for (routes, key, parts) in [
-            (
-                json!({"a": {"adapter": "htp"}}),
-                "routes.a.adapter",
-                ["`htp`", "did you mean `http`", "core, http"],
-            ),
-            (
-                json!({"a": {"adapter": "mainframe"}}),
-                "routes.a.adapter",
-                ["`mainframe`", "there are", "core, http"],
-            ),
-            (
-                json!({"a": {"timeout": "1s"}}),
-                "routes.a.adapter",
-                ["which adapter", "core", "http"],
-            ),
-            (
-                json!({"a": {"adapter": "core"}}),
-                "routes.a.topic",
-                ["which topic", "input_validation", "response_"],
-            ),
-            (
-                json!({"a": {"adapter": "core", "topic": "input_validatoin"}}),
-                "routes.a.topic",
-                [
-                    "`input_validatoin`",
-                    "did you mean `input_validation`",
-                    "response_formatting",
-                ],
-            ),
-            (
-                json!({"a": {"adapter": "http", "with": {"conection": "b"}}}),
-                "routes.a.with.conection",
-                ["`conection`", "did you mean `connection`", "url"],
-            ),
-        ] {
-            let error = error(json!({}), routes);
-            assert_eq!(error.key, key);
-            for part in parts {
-                assert!(error.problem.contains(part), "{error}");
-            }
-        }
-        let far = error(json!({}), json!({"a": {"adapter": "mainframe"}}));
-        assert!(!far.problem.contains("did you mean"), "{far}");
-    }
-
-    #[test]
-    fn a_password_in_the_wrong_place_is_not_repeated() {
-        for setting in [
-            json!({"auth": "hunter2"}),
-            json!({"auth": {"hunter2": ""}}),
-            json!({"auth": {"basic": "hunter2"}}),
-            json!({"auth": {"bearer": ["hunter2"]}}),
-            json!({"headers": "hunter2"}),
-            json!({"headers": ["hunter2"]}),
-            json!({"auth": 47_112}),
-            json!({"auth": {"basic": 47_112}}),
-            json!({"headers": {"X-Api-Key": 47_112}}),
-        ] {
-            let error = error(json!({"http": {"a": setting}}), json!({}));
-            assert!(error.key.starts_with("services.http.a."), "{error}");
-            let said = error.problem;
-            assert!(!said.contains("hunter2") && !said.contains("47112"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_service_that_cannot_be_used_is_named_by_its_place() {
-        for (services, key, part) in [
-            (json!({"htp": {}}), "services.htp", "did you mean `http`"),
-            (
-                json!({"core": {"default": {}}}),
-                "services.core.default",
-                "no settings",
-            ),
-            (
-                json!({"http": {"a": {"bas_url": "x"}}}),
-                "services.http.a.bas_url",
-                "did you mean `base_url`",
-            ),
-            (
-                json!({"http": {"a": {"allow": ["10.0.0.0/8", "*"]}}}),
-                "services.http.a.allow[1]",
-                "10.2.0.0/16",
-            ),
-            (
-                json!({"http": {"a": {"timeout": "soon"}}}),
-                "services.http.a.timeout",
-                "30s",
-            ),
-            (
-                json!({"http": {"a": {"auth": {"bearer": "t"}}}}),
-                "services.http.a.auth",
-                "base_url",
-            ),
-            (json!({"http": []}), "services.http", "a section of keys"),
-            (
-                json!({"http": {"a": 5}}),
-                "services.http.a",
-                "`5`; write a section of keys",
-            ),
-            (
-                json!({"http": {"a": {"auth": {"barer": "t"}}}}),
-                "services.http.a.auth",
-                "did you mean `bearer`",
-            ),
-            (
-                json!({"http": {"a": {"base_url": "billing"}}}),
-                "services.http.a.base_url",
-                "https://",
-            ),
-        ] {
-            let error = error(services, json!({}));
-            assert!(error.key == key && error.problem.contains(part), "{error}");
-        }
-        assert!(build(json!({"http": null, "core": {}}), json!({})).is_ok());
-    }
-
-    #[test]
-    fn route_settings_read_and_show_and_refuse_what_is_unknown() {
-        let text = json!({"adapter": "http", "with": {"url": "/a"}, "timeout": "2m", "retry": "R3/PT1S"});
-        let setting: RouteSetting = serde_json::from_value(text.clone()).unwrap();
-        assert_eq!(serde_json::to_value(&setting).unwrap(), text);
-        for wrong in [
-            json!({"adaptor": "http"}),
-            json!({"timeout": "soon"}),
-            json!({"timeout": "0s"}),
-            json!({"retry": "R0/PT1S"}),
-        ] {
-            assert!(serde_json::from_value::<RouteSetting>(wrong).is_err());
-        }
-    }
-
-    #[test]
-    fn an_adapter_is_described_by_name() {
-        let catalogue = build(json!({}), json!({})).unwrap();
-        assert_eq!(
-            catalogue.description("http").unwrap().topics[0].topic,
-            "http_request"
-        );
-        assert!(
-            catalogue
-                .description("htp")
-                .unwrap_err()
-                .problem
-                .contains("`http`")
-        );
-    }
-
-    #[test]
-    fn services_are_shown_with_defaults_and_without_secrets() {
-        let http = json!({"a": {"base_url": "https://b.example/", "auth": {"bearer": "hunter2"}}});
-        let shown = Json::Object(build(json!({ "http": http }), json!({})).unwrap().services());
-        assert_eq!(shown["http"]["a"]["auth"]["bearer"], "********");
-        assert_eq!(shown["http"]["default"]["timeout"], "PT30S");
-        assert_eq!(shown.get("core"), None);
-    }
-
-    #[tokio::test]
-    async fn health_is_told_for_each_adapter() {
-        let http = json!({"a": {"base_url": "https://b.example/", "auth": {"bearer": "secret:none"}}});
-        let health = build(json!({ "http": http }), json!({})).unwrap().health().await;
-        assert_eq!(health["core"], Ok(()));
-        assert!(health["http"].as_ref().unwrap_err().contains("none"));
-    }
-}
+mod tests;

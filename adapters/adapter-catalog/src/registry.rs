@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use adapter_core::CoreAdapter;
 use adapter_http::{ConnectionSettings, HttpAdapter};
+use adapter_script::ScriptAdapter;
 use secrets::SecretStore;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -13,7 +14,15 @@ use worker_api::Adapter;
 use crate::CatalogueError;
 
 /// Makes an adapter out of its section of `services`, null where there is none.
-type Make = fn(&Json, &SecretStore) -> Result<Made, CatalogueError>;
+type Make = fn(&Json, &Parts) -> Result<Made, CatalogueError>;
+
+/// What adapters are made of beside their section.
+pub(crate) struct Parts<'a> {
+    /// Where `secret:NAME` leads.
+    pub(crate) secrets: &'a SecretStore,
+    /// The one that runs scripts: its settings are the section `sandbox`, and who has it opens and closes the sandbox.
+    pub(crate) scripts: &'a Arc<ScriptAdapter>,
+}
 
 /// An adapter with its settings as they are in force.
 pub(crate) struct Made {
@@ -22,12 +31,16 @@ pub(crate) struct Made {
 }
 
 /// Every adapter: the name of its section, and how it is made.
-const ADAPTERS: &[(&str, Make)] = &[(adapter_core::NAME, core), (adapter_http::NAME, http)];
+const ADAPTERS: &[(&str, Make)] = &[
+    (adapter_core::NAME, core),
+    (adapter_http::NAME, http),
+    (adapter_script::NAME, script),
+];
 
 /// All adapters by name.
 pub(crate) fn make_all(
     services: &Map<String, Json>,
-    secrets: &SecretStore,
+    parts: &Parts,
 ) -> Result<BTreeMap<&'static str, Made>, CatalogueError> {
     let names = || ADAPTERS.iter().map(|(name, _)| *name);
     if let Some(unknown) = services
@@ -43,11 +56,11 @@ pub(crate) fn make_all(
     }
     ADAPTERS
         .iter()
-        .map(|(name, make)| Ok((*name, make(services.get(*name).unwrap_or(&Json::Null), secrets)?)))
+        .map(|(name, make)| Ok((*name, make(services.get(*name).unwrap_or(&Json::Null), parts)?)))
         .collect()
 }
 
-fn core(section: &Json, _: &SecretStore) -> Result<Made, CatalogueError> {
+fn core(section: &Json, _: &Parts) -> Result<Made, CatalogueError> {
     let _: BTreeMap<String, Nothing> = read(adapter_core::NAME, section)?;
     Ok(Made {
         adapter: Arc::new(CoreAdapter::new()),
@@ -55,15 +68,29 @@ fn core(section: &Json, _: &SecretStore) -> Result<Made, CatalogueError> {
     })
 }
 
-fn http(section: &Json, secrets: &SecretStore) -> Result<Made, CatalogueError> {
+fn http(section: &Json, parts: &Parts) -> Result<Made, CatalogueError> {
     let connections: BTreeMap<String, ConnectionSettings> = read(adapter_http::NAME, section)?;
-    let adapter = HttpAdapter::new(connections, secrets.clone())
+    let adapter = HttpAdapter::new(connections, parts.secrets.clone())
         .map_err(|error| CatalogueError::new(format!("services.http.{}", error.key), error.problem))?;
     let settings = serde_json::to_value(adapter.connections().collect::<BTreeMap<_, _>>())
         .map_err(|error| CatalogueError::new("services.http", error.to_string()))?;
     Ok(Made {
         adapter: Arc::new(adapter),
         settings,
+    })
+}
+
+fn script(section: &Json, parts: &Parts) -> Result<Made, CatalogueError> {
+    if !section.is_null() {
+        let problem = "scripts connect to nothing; how they are run stands under `sandbox`";
+        return Err(CatalogueError::new(
+            format!("services.{}", adapter_script::NAME),
+            problem,
+        ));
+    }
+    Ok(Made {
+        adapter: Arc::<ScriptAdapter>::clone(parts.scripts),
+        settings: Json::Null,
     })
 }
 

@@ -49,6 +49,18 @@ pub struct TopicDescription {
     pub answer: Schema,
     /// The BPMN errors that a task may raise.
     pub errors: Vec<ErrorCode>,
+    /// An input that says which of the adapter's topics is meant: a route that names none and fixes this one leads here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<Choice>,
+}
+
+/// An input with a value that stands for a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// The input's name.
+    pub input: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// A BPMN error that a topic may raise.
@@ -89,7 +101,18 @@ impl TopicDescription {
             inputs: schema_for!(Inputs),
             answer: schema_for!(Answer),
             errors: Vec::new(),
+            chosen_by: None,
         }
+    }
+
+    /// Lets a route mean this topic by fixing an input: `{adapter: script, with: {language: python}}`.
+    #[must_use]
+    pub fn chosen_by(mut self, input: &str, value: &str) -> Self {
+        self.chosen_by = Some(Choice {
+            input: input.to_owned(),
+            value: value.to_owned(),
+        });
+        self
     }
 
     /// Adds a BPMN error that a task may raise.

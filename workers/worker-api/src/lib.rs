@@ -49,7 +49,7 @@ mod retry;
 mod route;
 mod value;
 
-pub use adapter::{Adapter, AdapterDescription, ErrorCode, TopicDescription};
+pub use adapter::{Adapter, AdapterDescription, Choice, ErrorCode, TopicDescription};
 pub use async_trait::async_trait;
 pub use content::{Content, ContentSource, ContentStream};
 pub use context::{Task, TaskContext};
