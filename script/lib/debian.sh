@@ -34,7 +34,7 @@ label() { docker image inspect --format "{{index .Config.Labels \"$2\"}}" "$1" 2
 logged() {
   local log=$cache/$1.log remedy=$2
   shift 2
-  # An apt that waits for an answer would wait for ever.
+  # Nobody is there to answer.
   "$@" >"$log" 2>&1 </dev/null || die "$remedy; the end of $log:"$'\n'"$(tail -n "${tail_lines:-8}" "$log")"
 }
 
@@ -64,12 +64,14 @@ unpack_debian() {
 
 # make_debian TAR: the smallest bookworm with today's updates and the lists of what there is to install.
 make_debian() {
-  local tar=$1 mirror=${PROCOS_DEBIAN_MIRROR:-} security
-  command -v debootstrap >/dev/null || die 'debootstrap is missing: apt-get install debootstrap'
+  local tar=$1 mirror=${PROCOS_DEBIAN_MIRROR:-} security keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  command -v debootstrap >/dev/null || die 'debootstrap is missing: apt-get install debootstrap debian-archive-keyring'
+  # Without it debootstrap checks no signature.
+  [[ -r $keyring ]] || die "Debian's keys are missing ($keyring): apt-get install debian-archive-keyring"
   say 'making Debian bookworm from its packages (a minute or two, once)'
   scratch "$cache"
   logged bookworm 'debootstrap failed (PROCOS_DEBIAN_MIRROR names another mirror)' \
-    debootstrap --variant=minbase bookworm "$work" ${mirror:+"$mirror"}
+    debootstrap --variant=minbase --keyring="$keyring" bookworm "$work" ${mirror:+"$mirror"}
   mirror=$(awk '$1 == "deb" { print $2; exit }' "$work/etc/apt/sources.list")
   security=${PROCOS_DEBIAN_SECURITY_MIRROR:-${mirror%/}-security}
   printf 'deb %s main\n' "$mirror bookworm" "$mirror bookworm-updates" "$security bookworm-security" >"$work/etc/apt/sources.list"
@@ -101,18 +103,26 @@ TEXT
   discard
 }
 
-# in_root FOLDER COMMAND…, as root with the host's network. What it mounts and what it starts end with it.
+# in_root FOLDER COMMAND…, as root with the host's network, proxies and, for a mirror with https, certificates. What it
+# mounts and what it starts end with it.
 in_root() {
   local folder=$1
   shift
   # shellcheck disable=SC2016
   unshare --mount --pid --fork --kill-child /bin/sh -ec '
     mount -t proc proc "$0/proc"
+    mount -t tmpfs -o mode=0755 tmpfs "$0/run"
     for file in /etc/resolv.conf /etc/hosts; do
       [ ! -e "$file" ] || mount --bind "$file" "$0$file"
     done
+    : >"$0/run/apt.conf"
+    if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+      cp /etc/ssl/certs/ca-certificates.crt "$0/run/host.crt"
+      echo "Acquire::https::CAInfo \"/run/host.crt\";" >"$0/run/apt.conf"
+    fi
     exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive \
-      ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} "$@"' "$folder" "$@"
+      APT_CONFIG=/run/apt.conf ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} "$@"' \
+    "$folder" "$@"
 }
 
 # Takes out of `work` what is this host's, and what only apt needed.
