@@ -1,0 +1,126 @@
+# The harness for Scilab: a shell reads the order and answers, Scilab runs the script. `protocol.rs` says what is read and written;
+# the comments here say why it is done so. What is run within Scilab is in scilab.sce, which is the first argument.
+#
+# Scilab is started before there is an order: it is what takes long.
+
+# Neither Scilab nor the script get these: 3 and 4 are standard output and error.
+exec 3>&1 4>&2
+LC_ALL=C
+here=$(pwd -P)
+nl='
+'
+tab='	'
+own=$here/.procos-scilab
+trap : HUP INT TERM
+
+# Scilab keeps its own files in its home. It reads nothing but the fifo until there is an order.
+mkdir "$own" && mkfifo "$own/go" && printf '%s' "$1" >"$own/last.sce" || exit 1
+cat >"$own/main.sce" <<'TEXT'
+mode(-1); lines(0);
+if unix("echo ready; read order <""$HOME/go""") <> 0 then exit(0); end
+funcprot(0); procos_status = exec(getenv("HOME") + "/inputs.sce", "errcatch", -1); funcprot(1);
+mputl(who("local"), getenv("HOME") + "/before");
+if procos_status == 0 then procos_status = exec(getenv("HOME") + "/script.sce", "errcatch", -1); end
+exec(getenv("HOME") + "/last.sce", "errcatch", -1);
+exit(0);
+TEXT
+HOME=$own SCIHOME=$own LC_ALL=C.UTF-8 scilab-cli -nb -noatomsautoload -f "$own/main.sce" </dev/null 3>&- 4>&- &
+
+IFS= read -r mark || {
+  # Nobody will write: Scilab ends.
+  : >"$own/go"
+  rm -rf "$own"
+  exit 0
+}
+IFS= read -r name && read -r script inputs files outputs variables || exit 1
+list= asked= named=
+while [ "$files" -gt 0 ]; do IFS= read -r line && list=$list$line$nl files=$((files - 1)) || exit 1; done
+while [ "$outputs" -gt 0 ]; do IFS= read -r line && asked=$asked$line$nl outputs=$((outputs - 1)) || exit 1; done
+while [ "$variables" -gt 0 ]; do IFS= read -r line && named=$named$line$nl variables=$((variables - 1)) || exit 1; done
+
+# quoted TEXT: as a JSON string. No word of ours that is quoted holds other control characters than these.
+quoted() {
+  printf '%s' "$1" | sed -e 's/[\\"]/\\&/g' -e "s/$tab/\\\\t/g" | awk 'NR > 1 { printf "\\n" } { printf "%s", $0 }'
+}
+
+# answer ERROR: an object, or nothing. Without files it takes no process, of which there may be no more to be had.
+answer() {
+  printf '%s' "$mark" >&4
+  if [ ! "$asked" ]; then
+    printf '%s' "$mark $((12 + ${#1}))$nl{\"files\":[]$1}" >&3
+    exit 0
+  fi
+  length=0 each=
+  IFS=$nl
+  set -f
+  for path in $asked; do
+    size=-
+    case $path in
+    /* | .. | ../* | */.. | */../*) ;;
+    *)
+      case $(readlink -f -- "$here/$path") in
+      "$here"/*) [ -f "$here/$path" ] && size=$(wc -c <"$here/$path") || size=- ;;
+      esac
+      ;;
+    esac
+    case $size in
+    -) length=$((length + 5)) ;;
+    *) length=$((length + (size + 2) / 3 * 4 + 3)) ;;
+    esac
+    each=$each$size$nl
+  done
+  {
+    printf '%s' "$mark $((length + ${#1} + 11))$nl{\"files\":["
+    comma=
+    for path in $asked; do
+      printf '%s' "$comma"
+      comma=,
+      size=${each%%"$nl"*} each=${each#*"$nl"}
+      case $size in
+      -) printf 'null' ;;
+      *)
+        printf '"'
+        head -c "$size" <"$here/$path" | base64 -w 0
+        printf '"'
+        ;;
+      esac
+    done
+    printf '%s' "]$1}"
+  } >&3
+  exit 0
+}
+
+# Without an end of its last line, Scilab looks for one for ever where that line is wrong.
+{ { head -c "$script" && echo; } >"$own/script.sce" && head -c "$inputs" >"$own/inputs.sce" &&
+  printf '%s' "$named" >"$own/variables" && printf '%s\n' "$name" >"$own/name"; } || {
+  asked=
+  answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
+}
+IFS=' '
+rest=$list
+while [ "$rest" ]; do
+  line=${rest%%"$nl"*} rest=${rest#*"$nl"}
+  head -c "${line%% *}" >"./${line#* }" || {
+    asked=
+    answer ",\"error\":{\"kind\":\"exit\",\"message\":\"its input file $(quoted "${line#* }") could not be written\"}"
+  }
+done
+
+
+echo >"$own/go"
+wait $!
+status=$?
+cd -- "$here"
+if [ -f "$own/answer" ]; then
+  said=$(cat "$own/answer")
+else
+  said="exit status $status"
+  if [ "$status" -gt 128 ] && signal=$(kill -l $((status - 128)) 2>/dev/null); then
+    said="$said: by signal $((status - 128)) ($signal)"
+  else
+    said="$said: by exit, quit or abort; its result is what it leaves in variables"
+  fi
+  said=",\"error\":{\"kind\":\"exit\",\"message\":\"the script ended Scilab, $said\"}"
+fi
+rm -rf "$own"
+answer "$said"

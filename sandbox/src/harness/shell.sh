@@ -76,7 +76,12 @@ answer() {
 
 # A name that the script cannot meet with: it is gone before its first command.
 own=.$mark
-mkdir "$own" && head -c "$script" >"$own/source" && head -c "$inputs" >"$own/inputs" || {
+
+# Bash names its messages by the file that it reads, so it reads one of this name: from beside the working directory, into which
+# the first line goes before all else. Bash also tells the line of what fails; the last one is in `failed`.
+shown=${name##*/}
+: "${shown:=script}"
+{ mkdir "$own" && { printf 'eval "$PROCOS";' && head -c "$script"; } >"$own/$shown" && head -c "$inputs" >"$own.inputs"; } || {
   asked=
   answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
 }
@@ -90,27 +95,21 @@ while [ "$rest" ]; do
   }
 done
 
-# Bash names its messages by the file that it reads, so it reads one of this name: from beside the working directory, into which
-# the first line goes before all else. Bash also tells the line of what fails; the last one is in `failed`.
-shown=${name##*/}
-: "${shown:=script}"
-first='eval "$PROCOS";'
-PROCOS='cd ..;unset PROCOS OLDPWD;rm -rf '$own
+PROCOS='cd ..;unset PROCOS OLDPWD;rm -rf '"$own $own.inputs $own.failed"
 if [ "$bash" = /bin/bash ]; then
   # Far from the descriptors that scripts number themselves.
   PROCOS=$PROCOS';exec 250>&8 8>&-;trap "{ echo \$LINENO \$?>&250; } 2>/dev/null" ERR'
 fi
 export PROCOS
 unset LC_ALL
-{ printf '%s' "$first" && cat "$own/source"; } >"$own/$shown.whole" && mv "$own/$shown.whole" "$own/$shown" || {
-  asked=
-  answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
-}
-exec 5<"$own/inputs" 8>"$own/failed" 9<"$own/failed"
+exec 5<"$own.inputs" 8>"$own.failed" 9<"$own.failed"
 (cd "$own" && exec "$bash" -- "$shown" <&5 3>&- 4>&- 5>&- 9<&-)
 status=$?
 unset PROCOS
 LC_ALL=C
+cd -- "$here"
+# What is wrong with its first line is found before anything is done.
+[ -d "$own" ] && rm -rf "$own" "$own.inputs" "$own.failed"
 [ "$status" -eq 0 ] && answer ''
 
 line=
