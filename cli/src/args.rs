@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Kernel(KernelArgs),
     /// Work off tasks of an engine that runs elsewhere
     Worker(WorkerArgs),
+    /// Run scripts in sandboxes for workers that hold no Docker socket
+    SandboxLauncher(LauncherArgs),
     /// Tell whether everything runs: kernel, engine, pools, incidents
     Status(StatusArgs),
     /// Check models, then put them on the engine
@@ -167,6 +169,26 @@ pub(crate) struct WorkerArgs {
     /// Only this pool of `workers.pools`
     #[arg(long, value_name = "NAME")]
     pub pool: Option<String>,
+}
+
+/// `procos sandbox-launcher`.
+///
+/// Whoever holds the Docker socket rules the machine, so a worker should not. The launcher holds it instead, and does one
+/// thing for those who may open its own socket: it runs a script in a sandbox, within the limits of its own configuration
+/// (section `sandbox`). A worker in whose configuration `sandbox.launcher` names the socket uses it by itself where the
+/// socket is there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos sandbox-launcher                                     at sandbox.launcher, /run/procos/launcher.sock
+  procos sandbox-launcher --listen /srv/procos/launcher.sock  elsewhere; workers: sandbox: {launcher: …}
+
+Before it listens its sandbox has to pass the self-test; a backend that lets one probe through is refused.
+SIGTERM stops it in order: it takes no more scripts, those that run may end, and what it has made is removed.")]
+pub(crate) struct LauncherArgs {
+    /// The socket to listen at [default: sandbox.launcher]
+    #[arg(long, value_name = "SOCKET")]
+    pub listen: Option<PathBuf>,
 }
 
 /// `procos config`.

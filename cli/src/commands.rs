@@ -43,8 +43,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Status, T
         Command::Config(args) => config_show::run(&args, context),
         Command::Doctor => doctor::run(context).await,
         // These do not ask a running system; the binary itself runs them.
-        Command::Up(_) | Command::Kernel(_) | Command::Worker(_) | Command::Completions { .. } => {
-            Ok(Status::Done)
-        }
+        Command::Up(_)
+        | Command::Kernel(_)
+        | Command::Worker(_)
+        | Command::SandboxLauncher(_)
+        | Command::Completions { .. } => Ok(Status::Done),
     }
 }

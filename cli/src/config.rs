@@ -20,6 +20,7 @@ mod layer;
 mod mask;
 pub(crate) mod model;
 mod parsed;
+mod sandbox;
 mod yaml;
 
 #[cfg(test)]
@@ -106,6 +107,7 @@ impl Config {
         if let Ok(catalogue) = self.catalogue() {
             shown.services = catalogue.services();
         }
+        shown.sandbox = shown.sandbox.in_force(&self.settings.data_dir);
         let mut whole = serde_json::to_value(shown).unwrap_or_default();
         mask::mask(&mut whole);
         whole
@@ -157,7 +159,8 @@ impl Config {
     /// # Errors
     /// As [`Self::catalogue`].
     pub(crate) fn catalogue_with(&self, services: &Map<String, Json>) -> Result<Catalogue, ConfigError> {
-        Catalogue::build(services, &self.settings.routes, &self.secret_store())
+        let scripts = self.settings.sandbox.script_settings(&self.settings.data_dir);
+        Catalogue::build(services, &self.settings.routes, &self.secret_store(), scripts)
             .map_err(|error| self.wrong(&error.key, format!("`{}`: {}", error.key, error.problem)))
     }
 

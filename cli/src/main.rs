@@ -57,7 +57,10 @@ fn dispatch(cli: Cli, began: Instant) -> Result<Status, Trouble> {
 }
 
 async fn run(command: Command, context: &Context, began: Instant) -> Result<Status, Trouble> {
-    if !matches!(command, Command::Up(_) | Command::Kernel(_) | Command::Worker(_)) {
+    if !matches!(
+        command,
+        Command::Up(_) | Command::Kernel(_) | Command::Worker(_) | Command::SandboxLauncher(_)
+    ) {
         return commands::run(command, context).await;
     }
     let signals =
@@ -67,6 +70,7 @@ async fn run(command: Command, context: &Context, began: Instant) -> Result<Stat
             Command::Up(args) => run::up(args, context, &signals, began).await,
             Command::Kernel(_) => run::kernel(context, &signals).await,
             Command::Worker(args) => run::worker(args, context, &signals).await,
+            Command::SandboxLauncher(args) => run::launcher(args, context, &signals).await,
             other => commands::run(other, context).await,
         }
     };
@@ -90,7 +94,7 @@ fn log(command: &Command, context: &Context) -> Result<(), Trouble> {
     };
     let (is_up, stays) = match command {
         Command::Up(_) => (true, true),
-        Command::Kernel(_) | Command::Worker(_) => (false, true),
+        Command::Kernel(_) | Command::Worker(_) | Command::SandboxLauncher(_) => (false, true),
         _ => (false, false),
     };
     let is_read = !stays || is_up && std::io::stderr().is_terminal();

@@ -9,6 +9,7 @@ use crate::output::{Progress, Theme, say, say_json};
 mod engine;
 mod host;
 mod parts;
+mod sandbox;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]

@@ -65,6 +65,7 @@ impl Config {
         if settings.engine.job_executor_threads == 0 {
             return Err(self.wrong(key, format!("`{key}` must be 1 at least: timers need one")));
         }
+        self.check_sandbox()?;
         self.check_pools()
     }
 

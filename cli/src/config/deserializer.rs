@@ -96,6 +96,8 @@ impl Mistake {
             "a string" => "text (put it in quotes)".to_owned(),
             "a boolean" => "true or false".to_owned(),
             "u16" => "a whole number from 0 to 65535".to_owned(),
+            "u32" => "a whole number from 0 to 4294967295".to_owned(),
+            "f64" => "a number such as 0.5".to_owned(),
             "path string" => "a path such as ./data".to_owned(),
             "a sequence" => "a list such as [a, b]".to_owned(),
             "a map" => "a section of keys".to_owned(),

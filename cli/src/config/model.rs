@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 use worker_api::RetryPolicy;
 
+use super::sandbox::Sandbox;
 use super::{duration, parsed};
 
 /// The configuration in force.
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub routes: BTreeMap<String, RouteSetting>,
     /// What adapters connect to: a section an adapter, in it named connections. The adapters read them.
     pub services: Map<String, Json>,
+    /// In what scripts are run, and what they may use.
+    pub sandbox: Sandbox,
     /// What is told about what happens.
     pub telemetry: Telemetry,
     /// Where `secret:NAME` is looked up.
@@ -290,6 +293,7 @@ impl Default for Settings {
             workers: Workers::default(),
             routes: BTreeMap::new(),
             services: Map::new(),
+            sandbox: Sandbox::default(),
             telemetry: Telemetry::default(),
             secrets: SecretSources::default(),
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use bytesize::ByteSize;
 use serde::Deserializer;
 use serde::de::{Error, Unexpected, Visitor};
 use url::Url;
@@ -20,6 +21,35 @@ pub(super) fn parsed<'de, D: Deserializer<'de>, T>(
 pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let expected = "an address and a port such as 127.0.0.1:8099";
     parsed(expected, |text| text.parse().ok(), deserializer)
+}
+
+/// A size in bytes.
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_any(Size)
+}
+
+struct Size;
+
+impl Visitor<'_> for Size {
+    type Value = u64;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a size such as 256Mi, or a number of bytes")
+    }
+
+    fn visit_u64<E: Error>(self, bytes: u64) -> Result<u64, E> {
+        Ok(bytes)
+    }
+
+    fn visit_i64<E: Error>(self, bytes: i64) -> Result<u64, E> {
+        u64::try_from(bytes).map_err(|_| E::invalid_value(Unexpected::Signed(bytes), &self))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+        let size = text.trim().parse::<ByteSize>();
+        size.map(|size| size.as_u64())
+            .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }
 
 /// The address of a web service.

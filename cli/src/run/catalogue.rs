@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use adapter_catalog::Catalogue;
 use serde_json::{Map, Value as Json, json};
 use tokio::net::TcpListener;
-use worker_api::Router;
 
 use super::http::USER;
 use crate::config::Config;
@@ -19,7 +19,7 @@ const OWN: &str = "procos";
 ///
 /// # Errors
 /// Where a route or a service makes no sense.
-pub(super) fn with_own_port(config: &Config, listener: &TcpListener) -> Result<Arc<dyn Router>, Trouble> {
+pub(super) fn with_own_port(config: &Config, listener: &TcpListener) -> Result<Arc<Catalogue>, Trouble> {
     let address = listener
         .local_addr()
         .map_err(|error| Trouble::unreachable(format!("cannot tell where the HTTP port listens: {error}")))?;

@@ -8,13 +8,15 @@ use microkernel::{BootError, Credentials, Event, Kernel, Phase};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use worker_runtime::Observer;
+use worker_api::Router;
+use worker_runtime::{Observer, PoolSettings};
 
 use super::health::Health;
 use super::http::{self, Port};
 use super::observe::PoolObserver;
 use super::pools::{self, Pools};
 use super::reporter::Reporter;
+use super::scripts::{Scripts, State};
 use super::tell::Teller;
 use super::{Signals, boot, catalogue, example, kernel};
 use crate::args::UpArgs;
@@ -58,6 +60,8 @@ async fn run(
     } else {
         pools::plan(config, router.as_ref(), None)?
     };
+    // While the engine boots.
+    let mut scripts = Scripts::open(&router, &plans);
     let (health, metrics) = (Health::default(), kernel::metrics()?);
     let end = CancellationToken::new();
     let _ends_all = end.clone().drop_guard();
@@ -78,9 +82,14 @@ async fn run(
         })
     };
     let mut kernel = match Kernel::boot(settings, observer, signals.stop.clone()).await {
-        Err(BootError::Interrupted) => return Ok(Status::Done),
-        Err(error) => return Err(boot::failed(&error)),
         Ok(kernel) => kernel,
+        Err(error) => {
+            scripts.close().await;
+            return match error {
+                BootError::Interrupted => Ok(Status::Done),
+                error => Err(boot::failed(&error)),
+            };
+        }
     };
     tokio::spawn(kernel::count_backlog(
         kernel.engine().clone(),
@@ -95,16 +104,9 @@ async fn run(
         let engine = connect_as(config, Role::Worker)?;
         let steering = connect_as(config, Role::Kernel)?;
         let journal = config.settings().data_dir.join("workers");
-        for plan in &plans {
-            let topics = if plan.topics.len() == 1 { "topic" } else { "topics" };
-            let text = format!(
-                "pool {}: {} slots, {} {topics}",
-                plan.name,
-                plan.capacity,
-                plan.topics.len()
-            );
-            reporter.done("workers", &text, None);
-        }
+        reporter.working("testing the sandbox");
+        tell_pools(&plans, &scripts.state().await, &scripts, reporter);
+        let router: Arc<dyn Router> = Arc::clone(&router) as _;
         let pools = Arc::new(Pools::start(
             plans, &engine, steering, &router, &observer, journal,
         )?);
@@ -135,7 +137,7 @@ async fn run(
         never = after_boot => never,
     };
     reporter.quiet();
-    stop(pools.as_deref(), kernel, &health, reporter).await;
+    stop(pools.as_deref(), &scripts, kernel, &health, reporter).await;
     outcome?;
     Ok(if example_failed.into_inner() {
         Status::No
@@ -144,8 +146,39 @@ async fn run(
     })
 }
 
+/// A line for each pool; and one on the sandbox where there is none.
+fn tell_pools(plans: &[PoolSettings], sandbox: &State, scripts: &Scripts, reporter: &Reporter) {
+    for plan in plans {
+        let topics = if plan.topics.len() == 1 { "topic" } else { "topics" };
+        let mut text = format!(
+            "pool {}: {} slots, {} {topics}",
+            plan.name,
+            plan.capacity,
+            plan.topics.len()
+        );
+        if let State::Open(sandbox) = sandbox
+            && scripts.are_served_by(plan)
+        {
+            text.push_str(&format!(", sandbox {sandbox}"));
+        }
+        reporter.done("workers", &text, None);
+    }
+    if let State::Refused(reason) = sandbox {
+        let reason = reason.replace('\n', " ");
+        let text = format!("{reason}. Script tasks become incidents, all others are worked off");
+        reporter.warn("sandbox", &text);
+        reporter.object(&json!({"sandbox": {"refused": reason}}));
+    }
+}
+
 /// Stops workers, then the engine.
-async fn stop(pools: Option<&Pools>, kernel: Kernel, health: &Health, reporter: &Reporter) {
+async fn stop(
+    pools: Option<&Pools>,
+    scripts: &Scripts,
+    kernel: Kernel,
+    health: &Health,
+    reporter: &Reporter,
+) {
     health.draining();
     reporter.object(&json!({"phase": Phase::Stopping.name()}));
     if let Some(pools) = pools {
@@ -168,6 +201,7 @@ async fn stop(pools: Option<&Pools>, kernel: Kernel, health: &Health, reporter: 
             reporter.warn("workers", &text);
         }
     }
+    scripts.close().await;
     reporter.working("stopping the engine");
     let began = Instant::now();
     kernel.stop().await;

@@ -6,12 +6,14 @@ use std::time::Duration;
 use engine_client::{EngineClient, EngineError};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use worker_api::Router;
 use worker_runtime::Observer;
 
 use super::health::Health;
 use super::http::{self, Port};
 use super::observe::PoolObserver;
 use super::pools::{self, Pools};
+use super::scripts::{Scripts, State};
 use super::{Signals, catalogue, kernel};
 use crate::args::WorkerArgs;
 use crate::context::{Context, Role, connect_as};
@@ -36,6 +38,7 @@ pub(crate) async fn worker(
     let listener = http::bind(context).await?;
     let router = catalogue::with_own_port(config, &listener)?;
     let plans = pools::plan(config, router.as_ref(), args.pool.as_deref())?;
+    let mut scripts = Scripts::open(&router, &plans);
     let (health, metrics) = (Health::default(), kernel::metrics()?);
     let end = CancellationToken::new();
     let _ends_all = end.clone().drop_guard();
@@ -47,18 +50,31 @@ pub(crate) async fn worker(
     };
     tokio::spawn(http::serve(listener, port, end.clone()));
     match signals.stop.run_until_cancelled(wait_for(&engine)).await {
-        None => return Ok(Status::Done),
+        None => {
+            scripts.close().await;
+            return Ok(Status::Done);
+        }
         Some(answer) => answer?,
     }
+    let sandbox = match scripts.state().await {
+        State::NotNeeded => None,
+        State::Open(told) => Some(told),
+        State::Refused(reason) => {
+            tracing::warn!(reason, "script tasks become incidents, all others are worked off");
+            None
+        }
+    };
     let observer: Arc<dyn Observer> = Arc::new(PoolObserver::new(&metrics, &plans));
     for plan in &plans {
         tracing::info!(
             pool = plan.name,
             slots = plan.capacity,
             topics = plan.topic_names().join(","),
+            sandbox = sandbox.as_deref().filter(|_| scripts.are_served_by(plan)),
             "pool starts"
         );
     }
+    let router: Arc<dyn Router> = router;
     let journal = config.settings().data_dir.join("workers");
     let pools = Arc::new(Pools::start(
         plans, &engine, steering, &router, &observer, journal,
@@ -68,6 +84,7 @@ pub(crate) async fn worker(
     health.draining();
     tracing::info!(in_flight = pools.in_flight(), "stopping; running tasks may end");
     let report = pools.stop().await;
+    scripts.close().await;
     tracing::info!(finished = report.finished, given_up = report.given_up, "stopped");
     Ok(Status::Done)
 }

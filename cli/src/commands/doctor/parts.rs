@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter_catalog::SCRIPTS;
 use serde_json::Value as Json;
 use worker_api::{Adapter, Router};
 
-use super::Check;
+use super::{Check, sandbox};
 use crate::context::Context;
 
 /// How long an adapter may take to tell how it is.
@@ -26,9 +27,13 @@ pub(super) async fn checks(context: &Context) -> Vec<Check> {
                 .topics()
                 .iter()
                 .filter_map(|topic| catalogue.route(topic))
+                .filter(|route| route.adapter_name != SCRIPTS)
                 .map(|route| (route.adapter_name.clone(), Arc::clone(&route.adapter)))
                 .collect();
+            // Before the adapters: the one that runs scripts is as its sandbox is.
+            checks.push(sandbox::check(&catalogue, context).await);
             checks.extend(health(adapters).await);
+            catalogue.scripts().close().await;
         }
     }
     checks
