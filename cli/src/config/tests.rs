@@ -169,7 +169,7 @@ fn wrong_variables_are_named() {
 #[test]
 fn unknown_keys_are_refused_with_the_nearest() {
     assert_snapshot!(message("data_dir: x\nengine:\n  kind: java\n  urll: http://a\n"), @"procos.yml:4:3: unknown key `engine.urll`: did you mean `url`? Known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, tls, url");
-    assert_snapshot!(message("security: {gate: {}}"), @"procos.yml:1:1: unknown key `security`: known here: data_dir, engine, http, microkernel, routes, sandbox, secrets, services, telemetry, workers");
+    assert_snapshot!(message("budget: {memory: 1}"), @"procos.yml:1:1: unknown key `budget`: known here: data_dir, engine, http, microkernel, routes, sandbox, secrets, services, telemetry, workers");
     assert_snapshot!(message("workers:\n  pools:\n    - {name: a, capacity: 1, topic: [x]}\n"), @"procos.yml:3:30: unknown key `workers.pools[0].topic`: did you mean `topics`? Known here: capacity, limits, name, prefetch, priorities, topics");
     assert_snapshot!(message("engine.url: http://a"), @"procos.yml:1:1: unknown key `engine.url`: write nested keys as `section: {key: value}`");
     assert_snapshot!(message("routes:\n  a: {adaptor: http}\n"), @"procos.yml:2:7: unknown key `routes.a.adaptor`: did you mean `adapter`? Known here: adapter, retry, timeout, topic, with");
