@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use procfs_core::FromRead;
 use procfs_core::process::{Stat, Status};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Memory and processor time of one process at one moment, from `/proc/PID/status` and `/proc/PID/stat` (proc(5)).
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Usage {
     /// Resident memory, in bytes: VmRSS.
     pub resident: u64,

@@ -33,7 +33,9 @@ pub(super) fn weaken(body: &mut ContainerCreateBody, weakened: &Weakened) {
         security.retain(|option| option != "no-new-privileges");
         body.user = Some("0:0".to_owned());
         host.cap_drop = None;
-        host.cap_add = Some(vec!["ALL".to_owned()]);
+        // Not all: a daemon cannot give what it lacks itself, as in a container.
+        let some = ["SYS_ADMIN", "SYS_PTRACE", "MKNOD"];
+        host.cap_add = Some(some.map(str::to_owned).into());
     }
     if weakened.environment {
         let worker = std::env::vars().map(|(name, value)| format!("{name}={value}"));
@@ -66,9 +68,6 @@ pub(super) fn weaken(body: &mut ContainerCreateBody, weakened: &Weakened) {
             ("/work".to_owned(), unbounded.clone()),
             ("/dev/shm".to_owned(), unbounded),
         ]));
-        if let Some(ulimits) = &mut host.ulimits {
-            ulimits.retain(|ulimit| ulimit.name.as_deref() != Some("fsize"));
-        }
     }
     host.security_opt = Some(security);
     body.host_config = Some(host);

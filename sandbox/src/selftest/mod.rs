@@ -146,6 +146,7 @@ pub(crate) async fn run(backend: &dyn Backend, settings: &Settings) -> Result<Se
 }
 
 /// A script that makes an attack of `attacks.py`.
+#[cfg_attr(not(feature = "weakened"), expect(unreachable_pub, reason = "tests of the whole see it"))]
 #[must_use]
 pub fn attack(inputs: Map<String, Json>) -> Script {
     Script {

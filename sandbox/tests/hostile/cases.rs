@@ -25,6 +25,16 @@ enum Twin {
     With(Limits),
     /// Without these barriers the kernel itself refuses it, and says otherwise: so it was the barrier that had refused it.
     RefusedByKernel(Weakened),
+    /// There is no way to take the barrier away on this backend, for this reason; on the other there is.
+    None(&'static str),
+}
+
+/// A twin on Docker alone.
+fn on_docker(backend: Backend, weakened: Weakened, why: &'static str) -> Twin {
+    match backend {
+        Backend::Docker => Twin::Without(weakened),
+        Backend::Bubblewrap => Twin::None(why),
+    }
 }
 
 impl Case {
@@ -80,6 +90,7 @@ impl Case {
                 let report = run(backend, weakened, &self.limits, self.inputs).await;
                 assert_ne!(stopped(&report), stopped_by);
             }
+            Twin::None(why) => tell(backend, self.name, &format!("(no twin: {why})")),
         }
     }
 }
@@ -110,6 +121,8 @@ const EPERM: &[&str] = &["Operation not permitted"];
 const NOT_THERE: &[&str] = &["No such file or directory"];
 const MEMORY: &[&str] = &["the memory limit"];
 const PROCESSES: &[&str] = &["the process limit"];
+/// The file system's own size, or that of a single file.
+const FULL: &[&str] = &["No space left on device", "File too large"];
 const OUTPUT: &[&str] = &["the output limit"];
 
 /// A test of each case for each backend.
@@ -147,14 +160,14 @@ cases! {
         .limits(Limits { tmpfs: 512 << 20, ..LIMITS });
     full_working_directory => |_, _| Case::new(
             "full_working_directory",
-            &["No space left on device"],
+            FULL,
             Twin::Without(Weakened { working_directory: true, ..Weakened::default() }),
         )
         .attack("memory_files")
         .inputs(json!({"megabytes": 40}));
     full_shared_memory => |_, _| Case::new(
             "full_shared_memory",
-            &["No space left on device"],
+            FULL,
             Twin::Without(Weakened { working_directory: true, ..Weakened::default() }),
         )
         .attack("memory_shared_folder")
@@ -214,6 +227,26 @@ cases! {
     io_uring => |_, _| Case::new("io_uring", EPERM, Twin::Without(no_filter()));
     userfaultfd => |_, _| Case::new("userfaultfd", EPERM, Twin::Without(no_filter()));
     executable_memory_file => |_, _| Case::new("executable_memory_file", EPERM, Twin::Without(no_filter()));
+    set_user_id_program => |_, backend| Case::new(
+            "set_user_id_program",
+            &["no new privileges"],
+            on_docker(backend, no_filter_and_root(), "bwrap never leaves it out"),
+        );
+    make_device => |_, backend| Case::new(
+            "make_device",
+            EPERM,
+            on_docker(backend, no_filter_and_root(), "the kernel lets no user namespace make devices"),
+        );
+    bpf => |_, backend| Case::new(
+            "bpf",
+            EPERM,
+            on_docker(backend, no_filter_and_root(), "the kernel lets no user namespace load BPF"),
+        );
+    performance_counters => |_, backend| Case::new(
+            "performance_counters",
+            EPERM,
+            on_docker(backend, no_filter_and_root(), "the kernel lets nobody without rights count"),
+        );
     terminal_injection => |_, _| Case::new("terminal_injection", EPERM, Twin::RefusedByKernel(no_filter()));
 }
 
@@ -403,7 +436,8 @@ async fn self_test(backend: Backend) {
         (without(Limit::Processes), "make processes without end"),
         (Weakened { working_directory: true, ..Weakened::default() }, "fill the working directory"),
         (Weakened { environment: true, ..Weakened::default() }, "read the worker's environment"),
-        (Weakened { capabilities: true, ..Weakened::default() }, "run as root"),
+        // With the filter Docker itself cannot make a container for root.
+        (no_filter_and_root(), "run as root"),
         (Weakened { binds: vec![state.path().to_owned()], ..Weakened::default() }, "read files of the host"),
     ] {
         settings.weakened = weakened;
