@@ -18,7 +18,7 @@ use sandbox::{Ending, InputFile, Limit, Limits, Sandbox, SandboxError};
 use serde_json::json;
 use tempfile::tempdir;
 
-use daemon::{containers, docker, owners, python, result, settings, states, until, until_warm};
+use daemon::{containers, docker, owners, python, result, settings, states, until, until_states, until_warm};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_gets_its_inputs_and_files_and_returns_its_result() {
@@ -67,6 +67,7 @@ async fn no_cell_is_used_twice() {
     );
     for _ in 0..3 {
         until_warm(&sandbox, 1).await;
+        until_states(&docker, &owner, &["running"]).await;
         let waiting = containers(&docker, &owner).await.remove(0).id.unwrap();
         let report = sandbox.run(&mark, sandbox.limits()).await.unwrap();
         assert_eq!(result(report), json!([]));
@@ -151,6 +152,7 @@ async fn every_barrier_is_asked_for() {
     let sandbox = Sandbox::open(&settings(state.path(), 1)).await.unwrap();
     until_warm(&sandbox, 1).await;
     let owner = owners(state.path()).remove(0);
+    until_states(&docker, &owner, &["running"]).await;
     let id = containers(&docker, &owner).await.remove(0).id.unwrap();
     let container = docker.inspect_container(&id, None).await.unwrap();
     let host = container.host_config.unwrap();
@@ -282,7 +284,7 @@ async fn closing_leaves_no_container_and_no_note() {
     let sandbox = Sandbox::open(&settings(state.path(), 2)).await.unwrap();
     until_warm(&sandbox, 2).await;
     let owner = owners(state.path()).remove(0);
-    assert_eq!(states(&docker, &owner).await, ["running", "running"]);
+    until_states(&docker, &owner, &["running", "running"]).await;
     sandbox.close().await;
     assert_eq!(containers(&docker, &owner).await, []);
     drop(sandbox);
@@ -314,6 +316,7 @@ async fn a_run_that_is_given_up_is_removed_wherever_it_was() {
     let sandbox = Sandbox::open(&settings(state.path(), 0)).await.unwrap();
     let owner = owners(state.path()).remove(0);
     let endless = python("while True:\n    pass\n");
+    until_states(&docker, &owner, &[]).await;
     for state in ["created", "running"] {
         let limits = *sandbox.limits();
         let run = sandbox.run(&endless, &limits);
@@ -366,7 +369,7 @@ fn what_outlives_its_runtime_is_removed_at_the_next_start() {
     let owner = owners(state.path()).remove(0);
     drop(runtime);
     drop(sandbox);
-    assert_eq!(owners(state.path()), [owner.clone()]);
+    assert_eq!(owners(state.path()), std::slice::from_ref(&owner));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let docker = docker("no runtime").await.unwrap();
@@ -514,7 +517,7 @@ async fn what_a_killed_worker_leaves_is_removed_and_a_living_ones_is_not() {
     let next = Sandbox::open(&settings(state.path(), 0)).await.unwrap();
     assert_eq!(containers(&docker, &owner).await, []);
     assert!(!owners(state.path()).contains(&owner));
-    assert_eq!(states(&docker, &living_owner).await, ["running"]);
+    until_states(&docker, &living_owner, &["running"]).await;
     assert_eq!(
         result(living.run(&python("result = 7"), living.limits()).await.unwrap()),
         json!(7)

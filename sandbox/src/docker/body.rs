@@ -32,7 +32,7 @@ pub(super) fn body(
     owner: &str,
 ) -> ContainerCreateBody {
     let memory = signed(shape.memory.max(LEAST_MEMORY));
-    let tmpfs = signed(shape.tmpfs.max(LEAST_TMPFS));
+    let tmpfs = shape.tmpfs.max(LEAST_TMPFS);
     let mount = format!("rw,noexec,nosuid,nodev,size={tmpfs},mode=1777");
     let host_config = HostConfig {
         network_mode: Some("none".to_owned()),
@@ -56,7 +56,6 @@ pub(super) fn body(
         ulimits: Some(vec![
             ulimit("nofile", 256),
             ulimit("core", 0),
-            ulimit("fsize", tmpfs),
             // /dev/mqueue is writable to everybody, and its files are in the kernel's memory.
             ulimit("msgqueue", 0),
         ]),

@@ -114,6 +114,14 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
     }
 }
 
+/// Waits until an owner's containers are in these states: what the self-test had is removed behind one's back.
+pub(crate) async fn until_states(docker: &Docker, owner: &str, expected: &[&str]) {
+    until(&format!("{expected:?}"), async || {
+        states(docker, owner).await == expected
+    })
+    .await;
+}
+
 /// Waits until so many cells wait.
 pub(crate) async fn until_warm(sandbox: &Sandbox, cells: usize) {
     until("cells wait", async || sandbox.waiting() == cells).await;
