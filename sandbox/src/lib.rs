@@ -8,6 +8,7 @@
 //!
 //! Before a backend is used it has to stop hostile probes ([`selftest`]). One that lets a single one through is refused.
 
+#[cfg(target_os = "linux")]
 mod bubblewrap;
 mod cell;
 mod conduct;

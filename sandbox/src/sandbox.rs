@@ -9,7 +9,7 @@ use crate::launcher::Launched;
 use crate::selftest::{self, SelfTest};
 use crate::shelf::Shelf;
 use crate::{
-    BackendChoice, Limits, Report, SandboxError, Script, Settings, bubblewrap::Bubblewrap, docker::DockerBackend,
+    BackendChoice, Limits, Report, SandboxError, Script, Settings, docker::DockerBackend,
 };
 
 /// Runs scripts, each in a cell of its own. Cheap to clone.
@@ -66,7 +66,7 @@ impl Sandbox {
         let backend: Arc<dyn Backend> = match choice {
             BackendChoice::Launcher => return Self::launched(settings).await,
             BackendChoice::Docker => Arc::new(DockerBackend::connect(settings).await?),
-            BackendChoice::Bubblewrap | BackendChoice::Auto => Arc::new(Bubblewrap::find(settings).await?),
+            BackendChoice::Bubblewrap | BackendChoice::Auto => bubblewrap(settings).await?,
         };
         backend.clear().await?;
         let self_test = self_test(backend.as_ref(), settings).await?;
@@ -143,6 +143,16 @@ impl Sandbox {
             shelf.close().await;
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+async fn bubblewrap(settings: &Settings) -> Result<Arc<dyn Backend>, SandboxError> {
+    Ok(Arc::new(crate::bubblewrap::Bubblewrap::find(settings).await?))
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn bubblewrap(_: &Settings) -> Result<Arc<dyn Backend>, SandboxError> {
+    Err(SandboxError::Refused("bubblewrap: there is none but on Linux".to_owned()))
 }
 
 #[cfg(not(feature = "weakened"))]

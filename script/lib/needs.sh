@@ -61,6 +61,9 @@ find_maven() {
   [[ $version ]] && found+=("Maven $version")
 }
 
+# What scripts are shut in with, where the kernel is Linux; elsewhere it is Docker.
+find_bubblewrap() { [[ $(uname -s) != Linux ]] || command -v bwrap >/dev/null; }
+
 # rustc links with it, and the TLS library compiles assembler with it.
 find_cc() { command -v cc >/dev/null; }
 

@@ -51,7 +51,7 @@ section_image() {
   find_debootstrap || { skipped image 'debootstrap is not installed' && return; }
   ((EUID == 0)) || { skipped image 'debootstrap needs root' && return; }
   engine_is_built || build_engine package -DskipTests || return
-  script/engine-image
+  script/engine-image && script/sandbox-images --docker --roots target/images/roots
 }
 
 section_modeler() {
@@ -78,9 +78,15 @@ build_rust_tests() {
 }
 
 section_rust() {
+  ((EUID != 0)) || ordinary_user || return
   build_rust_tests 2>&1 | tail -n 60 || return
   engine_is_built || build_engine package -DskipTests || return
   cargo test --locked --workspace --no-fail-fast
+}
+
+# Somebody without rights, as whom the sandbox is tried once more.
+ordinary_user() {
+  id procos-test >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin procos-test
 }
 
 # --- Running them. ---

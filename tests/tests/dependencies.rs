@@ -135,6 +135,25 @@ fn versions_of_dependencies_stand_in_the_workspace_alone() {
     }
 }
 
+/// The sandbox without a barrier is for its own tests.
+#[test]
+fn nothing_that_is_installed_can_take_a_barrier_away() {
+    let metadata = metadata();
+    let mut asking = Vec::new();
+    for package in metadata.workspace_packages() {
+        for dependency in &package.dependencies {
+            if dependency.features.iter().any(|feature| feature.contains("weakened")) {
+                asking.push((package.name.as_str(), dependency.kind));
+            }
+        }
+        for (feature, enables) in &package.features {
+            let others = enables.iter().any(|enabled| enabled.contains("weakened"));
+            assert!(!others, "{}: the feature {feature} takes barriers away", package.name);
+        }
+    }
+    assert_eq!(asking, [("sandbox", DependencyKind::Development)]);
+}
+
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(workspace().join("Cargo.toml"))
