@@ -232,6 +232,17 @@ async fn an_engine_that_cannot_show_the_model_holds_no_task_for_ever() {
     worker.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_was_away_for_long_may_still_break_once_at_the_model() {
+    let fake = engine_that_wants_x();
+    fake.inject(Fault::on("/xml").times(40).answer(503, None));
+    fake.inject(Fault::on("/xml").answer(500, Some(0)));
+    let worker = serving(&fake, async |_: Json| Ok(serde_json::json!({"x": 1})));
+    let worker = worker.start().unwrap();
+    completes_one(&fake).await;
+    worker.stop().await;
+}
+
 /// Content that never comes, or breaks.
 struct Elsewhere {
     breaks: bool,

@@ -69,6 +69,10 @@ fn a_report_that_was_refused_in_a_former_name_is_sent_in_the_present_one() {
     let next = hand.next();
     assert!(next.contains(&Action::Report(id("x"))), "{next:?}");
     assert_eq!(hand.machine.lane_of(&id("x")), Some(1));
+    // Refused in the present name, too, it is not sent on and on.
+    hand.reported("x", Reply::NotOurs);
+    let next = hand.next();
+    assert!(next.contains(&Action::Probe(id("x"))), "{next:?}");
 }
 
 #[test]
