@@ -11,6 +11,8 @@ mod read;
 mod xml;
 
 pub use codes::Code;
-pub use model::{ErrorDefinition, Event, FlowNode, Kind, Message, Model, Process, Property, Topic, TopicUse};
+pub use model::{
+    ErrorDefinition, Event, FlowNode, Input, Kind, Message, Model, Process, Property, Topic, TopicUse,
+};
 pub use read::read;
 pub use xml::{MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS};

@@ -77,6 +77,8 @@ pub struct FlowNode {
     pub topic: Option<Topic>,
     /// Camunda's extension properties.
     pub properties: Vec<Property>,
+    /// Its input parameters (`camunda:inputOutput`).
+    pub inputs: Vec<Input>,
     /// Whether it has output parameters (`camunda:inputOutput`), and with them a scope of its own.
     pub has_output_parameters: bool,
     /// What its event definitions catch or throw.
@@ -84,6 +86,11 @@ pub struct FlowNode {
 }
 
 impl FlowNode {
+    /// The input parameter of this name.
+    pub fn input(&self, name: &str) -> Option<&Input> {
+        self.inputs.iter().find(|it| it.name == name)
+    }
+
     /// The value of an extension property.
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties
@@ -179,6 +186,17 @@ pub struct Property {
     pub name: String,
     /// The value.
     pub value: String,
+    /// The element's opening tag.
+    pub range: Range,
+}
+
+/// A `camunda:inputParameter`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// The name.
+    pub name: String,
+    /// The text without blanks around it, maybe an expression; none where it is a list, a map or a script.
+    pub value: Option<String>,
     /// The element's opening tag.
     pub range: Range,
 }

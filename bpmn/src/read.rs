@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use diagnostics::{Diagnostic, LineIndex, Related};
 
 use crate::codes;
-use crate::model::{ErrorDefinition, Event, FlowNode, Kind, Message, Model, Process, Property, Topic};
+use crate::model::{ErrorDefinition, Event, FlowNode, Input, Kind, Message, Model, Process, Property, Topic};
 use crate::xml::{self, Element, Namespace};
 
 /// Reads a BPMN 2.0 file. `file` is what findings call it.
@@ -229,6 +229,7 @@ impl<'l> Reader<'l> {
                 range: self.lines.range(element.tag.clone()),
                 topic: self.topic(element),
                 properties: self.properties(element),
+                inputs: self.inputs(element),
                 has_output_parameters: has_output_parameters(element),
                 events: element.children.iter().filter_map(|it| self.event(it)).collect(),
             });
@@ -262,6 +263,23 @@ impl<'l> Reader<'l> {
                 Some(Property {
                     name: it.value("name")?.to_owned(),
                     value: it.value("value").unwrap_or_default().to_owned(),
+                    range: self.lines.range(it.tag.clone()),
+                })
+            })
+            .collect()
+    }
+
+    fn inputs(&self, element: &Element<'_>) -> Vec<Input> {
+        let parameters = element
+            .children(Namespace::Bpmn, "extensionElements")
+            .flat_map(|it| it.children(Namespace::Camunda, "inputOutput"))
+            .flat_map(|it| it.children(Namespace::Camunda, "inputParameter"));
+        parameters
+            .filter_map(|it| {
+                Some(Input {
+                    name: it.value("name")?.to_owned(),
+                    // Lists, maps and scripts stand in an element.
+                    value: it.children.is_empty().then(|| it.text.trim().to_owned()),
                     range: self.lines.range(it.tag.clone()),
                 })
             })

@@ -36,13 +36,15 @@ pub(crate) enum Namespace {
     Other,
 }
 
-/// One element. Text is checked but not kept: nothing that is read so far lies in it.
+/// One element. Text is checked, and kept of the elements alone that something is read of.
 #[derive(Debug)]
 pub(crate) struct Element<'t> {
     pub(crate) namespace: Namespace,
     pub(crate) name: &'t str,
     pub(crate) attributes: Vec<Attribute<'t>>,
     pub(crate) children: Vec<Element<'t>>,
+    /// Its own text with references resolved, where it is one whose text is kept: `camunda:inputParameter`.
+    pub(crate) text: String,
     /// The opening tag, in bytes.
     pub(crate) tag: Range<usize>,
 }
@@ -209,21 +211,28 @@ impl<'t> Builder<'t> {
                     self.end();
                 }
                 Event::End(_) => self.end(),
-                Event::Text(text) => self.text_outside(here, text.trim().is_empty())?,
-                Event::CData(_) => self.text_outside(here, false)?,
+                Event::Text(text) => {
+                    self.keep(&text);
+                    self.text_outside(here, text.trim().is_empty())?;
+                }
+                Event::CData(text) => {
+                    self.keep(&text);
+                    self.text_outside(here, false)?;
+                }
                 Event::GeneralRef(reference) => {
                     self.text_outside(here.clone(), false)?;
-                    let known = match reference.resolve_char_ref() {
-                        Ok(Some(c)) => is_xml_char(c),
-                        Ok(None) => resolve_predefined_entity(&reference).is_some(),
-                        Err(_) => false,
+                    let stands_for = match reference.resolve_char_ref() {
+                        Ok(Some(c)) if is_xml_char(c) => Some(c.to_string()),
+                        Ok(None) => resolve_predefined_entity(&reference).map(str::to_owned),
+                        Ok(Some(_)) | Err(_) => None,
                     };
-                    if !known {
+                    let Some(text) = stands_for else {
                         return Err(Broken::xml(
                             here,
                             format!("`&{};` stands for nothing", &*reference),
                         ));
-                    }
+                    };
+                    self.keep(&text);
                 }
                 Event::Decl(declaration) => {
                     if here.start != 0 {
@@ -297,9 +306,17 @@ impl<'t> Builder<'t> {
             name,
             attributes,
             children: Vec::new(),
+            text: String::new(),
             tag: here,
         });
         Ok(())
+    }
+
+    fn keep(&mut self, text: &str) {
+        let open = self.open.last_mut();
+        if let Some(element) = open.filter(|it| it.is(Namespace::Camunda, "inputParameter")) {
+            element.text.push_str(text);
+        }
     }
 
     fn end(&mut self) {

@@ -286,3 +286,36 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+#[test]
+fn the_text_of_input_parameters_is_read_from_every_spelling() {
+    let text = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:c="http://camunda.org/schema/1.0/bpmn">
+  <process id="p" isExecutable="true" c:historyTimeToLive="P1D"><serviceTask id="t"><extensionElements><c:inputOutput>
+    <c:inputParameter name="script_path"> price.py
+    </c:inputParameter>
+    <c:inputParameter name="script"><![CDATA[a < b]]> &amp;&amp; &#99;<!-- no --> d</c:inputParameter>
+    <c:inputParameter name="empty"/>
+    <c:inputParameter name="list"><c:list><c:value>1</c:value></c:list></c:inputParameter>
+    <c:inputParameter>nameless</c:inputParameter>
+    <c:outputParameter name="out">x</c:outputParameter>
+  </c:inputOutput></extensionElements></serviceTask></process></definitions>"#;
+    let model = model(text);
+    let node = model.process("p").unwrap().node("t").unwrap();
+    let inputs: Vec<_> = node
+        .inputs
+        .iter()
+        .map(|it| (it.name.as_str(), it.value.as_deref()))
+        .collect();
+    assert_eq!(
+        inputs,
+        [
+            ("script_path", Some("price.py")),
+            ("script", Some("a < b && c d")),
+            ("empty", Some("")),
+            ("list", None)
+        ]
+    );
+    let place = node.input("script_path").unwrap().range;
+    assert_eq!(covered(text, place), r#"<c:inputParameter name="script_path">"#);
+    assert!(node.has_output_parameters && node.input("out").is_none());
+}

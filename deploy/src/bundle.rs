@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::scripts;
+
 /// A file to deploy.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -15,6 +17,12 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether it is a script, which goes to the engine beside the model that names it.
+    #[must_use]
+    pub fn is_script(&self) -> bool {
+        scripts::is_script(&self.resource)
+    }
+
     /// Whether it is a BPMN model: decision tables and forms go to the engine as they are.
     #[must_use]
     pub fn is_bpmn(&self) -> bool {
@@ -59,7 +67,8 @@ impl Bundle {
 
     /// Whether a model refers to others of its own deployment (`calledElementBinding="deployment"`,
     /// `camunda-forms:deployment:x.form` and the like), so that they have to be deployed together. Taken too
-    /// widely it costs new versions, taken too narrowly it keeps a form from being seen.
+    /// widely it costs new versions, taken too narrowly it keeps a form from being seen. A script, too, is looked for in
+    /// the deployment of its process.
     pub(crate) fn holds_together(&self) -> bool {
         let refers = |content: &[u8]| {
             [b"\"deployment\"".as_slice(), b"'deployment'", b":deployment:"]
@@ -68,10 +77,10 @@ impl Bundle {
         };
         self.models
             .iter()
-            .any(|model| model.is_bpmn() && refers(&model.content))
+            .any(|model| model.is_script() || model.is_bpmn() && refers(&model.content))
     }
 
-    /// The models, by resource name.
+    /// The models, and the scripts that go along with them, by resource name.
     #[must_use]
     pub fn models(&self) -> &[Model] {
         &self.models
@@ -81,6 +90,11 @@ impl Bundle {
 #[cfg(test)]
 mod tests {
     use crate::fixtures::{bundle, process};
+
+    #[test]
+    fn a_script_and_its_model_hold_together() {
+        assert!(bundle(&[("plain.bpmn", &process("plain")), ("lib/a.py", "pass")]).holds_together());
+    }
 
     #[test]
     fn models_that_refer_to_their_own_deployment_hold_together() {

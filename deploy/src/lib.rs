@@ -9,8 +9,10 @@ mod deployer;
 mod fixtures;
 mod load;
 mod refused;
+mod scripts;
 
 pub use bundle::{Bundle, Model};
 pub use deployer::{DeployError, DeployedDefinition, Outcome, deploy};
 pub use diagnostics::Report;
 pub use load::{LoadError, load};
+pub use scripts::{NamedScript, named_scripts};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::{Bundle, Model};
+use crate::{Bundle, Model, scripts};
 
 /// Files that cannot be made a bundle of.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +18,11 @@ pub enum LoadError {
     #[error("{} holds no model: deploy takes .bpmn, .dmn and .form files", .0.display())]
     Empty(PathBuf),
     /// A file of another kind.
-    #[error("{} is not a model: deploy takes .bpmn, .dmn and .form files", .0.display())]
+    #[error("{} is not a model: deploy takes .bpmn, .dmn and .form files, and beside them scripts", .0.display())]
     NotAModel(PathBuf),
+    /// Scripts without a model.
+    #[error("{} is a script, which is deployed beside the model that names it: give the model, too", .0.display())]
+    ScriptAlone(PathBuf),
     /// Two files would be the same resource in the engine.
     #[error(
         "{} and {} would both be deployed as `{resource}`; give the directory that holds both, or rename one",
@@ -52,7 +55,8 @@ pub enum LoadError {
 /// What the engine is given; it tells by these suffixes what a resource is.
 const SUFFIXES: [&str; 3] = ["bpmn", "dmn", "form"];
 
-/// Reads models: files as they are named, directories with everything below them but hidden entries. The
+/// Reads models: files as they are named, directories with everything below them but hidden entries. The scripts that
+/// the models name in `script_path` come along where they lie below the models' folder, and others where they are given. The
 /// deployment's name is `procos:` and the directories' names, so that deploying a file alone or with its directory
 /// finds the same earlier deployment.
 ///
@@ -62,6 +66,7 @@ const SUFFIXES: [&str; 3] = ["bpmn", "dmn", "form"];
 /// Where a path is missing, holds no model, or cannot be read: each names the path.
 pub fn load(paths: &[impl AsRef<Path>]) -> Result<Bundle, LoadError> {
     let mut found = Found::default();
+    let mut given = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
         let about = std::fs::metadata(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => LoadError::Missing(path.into()),
@@ -72,9 +77,15 @@ pub fn load(paths: &[impl AsRef<Path>]) -> Result<Bundle, LoadError> {
         } else if about.is_file() && is_model(path) {
             found.file(path, path.file_name().map(PathBuf::from).unwrap_or_default())?;
             found.root(path.parent().filter(|parent| !parent.as_os_str().is_empty()))?;
+        } else if about.is_file() && path.to_str().is_some_and(scripts::is_script) {
+            given.push(path);
         } else {
             return Err(LoadError::NotAModel(path.into()));
         }
+    }
+    match given.first() {
+        Some(script) if found.models.is_empty() => return Err(LoadError::ScriptAlone(script.into())),
+        _ => found.scripts(&given)?,
     }
     if found.models.is_empty() {
         return Err(LoadError::NoPaths);
@@ -116,6 +127,42 @@ impl Found {
             return Err(LoadError::Empty(root.into()));
         }
         self.root(Some(root))
+    }
+
+    /// The scripts that are given, and those that the models name.
+    fn scripts(&mut self, given: &[&Path]) -> Result<(), LoadError> {
+        let models: Vec<Model> = self.models.values().map(|(_, model)| model.clone()).collect();
+        for script in given {
+            let real = script.canonicalize().map_err(unreadable(script))?;
+            // Under the name by which a model beside it, or above it, can mean it.
+            let folders = models.iter().filter_map(|model| Path::new(&model.file).parent());
+            let below = folders.filter_map(|folder| {
+                let folder = if folder.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    folder
+                };
+                real.strip_prefix(folder.canonicalize().ok()?)
+                    .ok()
+                    .map(PathBuf::from)
+            });
+            let name = below.min_by_key(|path| path.components().count());
+            self.file(
+                script,
+                name.unwrap_or_else(|| script.file_name().unwrap_or_default().into()),
+            )?;
+        }
+        for model in models.iter().filter(|model| model.is_bpmn()) {
+            for candidates in scripts::wanted(model) {
+                let there = candidates.iter().find(|(_, path)| path.is_file());
+                if let Some((name, path)) = there
+                    && !self.models.contains_key(name)
+                {
+                    self.file(path, name.into())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The same file given twice is one.
@@ -175,89 +222,4 @@ fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> LoadError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree(files: &[&str]) -> tempfile::TempDir {
-        let root = tempfile::Builder::new().prefix("models").tempdir().unwrap();
-        for file in files {
-            let path = root.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, *file).unwrap();
-        }
-        root
-    }
-
-    fn resources(bundle: &Bundle) -> Vec<&str> {
-        bundle
-            .models()
-            .iter()
-            .map(|model| model.resource.as_str())
-            .collect()
-    }
-
-    #[test]
-    fn a_directory_gives_its_models_under_names_relative_to_it() {
-        let root = tree(&[
-            "b.bpmn",
-            "sub/a.dmn",
-            "sub/c.form",
-            "notes.txt",
-            ".git/x.bpmn",
-            "x.bpmn20.xml",
-        ]);
-        let bundle = load(&[root.path()]).unwrap();
-        assert_eq!(resources(&bundle), ["b.bpmn", "sub/a.dmn", "sub/c.form"]);
-        assert_eq!(
-            bundle.models()[0].file,
-            root.path().join("b.bpmn").to_str().unwrap()
-        );
-        let directory = root.path().file_name().unwrap().to_str().unwrap();
-        assert_eq!(bundle.name(), format!("procos:{directory}"));
-    }
-
-    #[test]
-    fn a_file_alone_is_deployed_under_the_same_names_as_with_its_directory() {
-        let root = tree(&["b.bpmn", "c.bpmn"]);
-        let (alone, all) = (
-            load(&[root.path().join("b.bpmn")]).unwrap(),
-            load(&[root.path()]).unwrap(),
-        );
-        assert_eq!(resources(&alone), ["b.bpmn"]);
-        assert_eq!(alone.name(), all.name());
-    }
-
-    #[test]
-    fn the_same_file_twice_is_one_and_two_of_a_name_are_refused() {
-        let root = tree(&["one/a.bpmn", "two/a.bpmn"]);
-        let one = root.path().join("one");
-        assert_eq!(
-            load(&[one.clone(), one.join("a.bpmn")]).unwrap().models().len(),
-            1
-        );
-        let error = load(&[one, root.path().join("two")]).unwrap_err().to_string();
-        assert!(
-            error.contains("one/a.bpmn") && error.contains("two/a.bpmn"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_deployed_is_named() {
-        let root = tree(&["notes.txt"]);
-        let missing = root.path().join("nothing");
-        assert!(matches!(load(&[&missing]), Err(LoadError::Missing(path)) if path == missing));
-        assert!(matches!(load(&[root.path()]), Err(LoadError::Empty(path)) if path == root.path()));
-        let notes = root.path().join("notes.txt");
-        assert!(matches!(load(&[&notes]), Err(LoadError::NotAModel(path)) if path == notes));
-        assert!(matches!(load(&[] as &[&Path]), Err(LoadError::NoPaths)));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_loop_of_links_ends() {
-        let root = tree(&["sub/a.bpmn"]);
-        std::os::unix::fs::symlink(root.path(), root.path().join("sub/again")).unwrap();
-        assert!(matches!(load(&[root.path()]), Err(LoadError::Unreadable { .. })));
-    }
-}
+mod tests;

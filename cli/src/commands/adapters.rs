@@ -32,14 +32,6 @@ pub(super) fn run(args: &AdaptersArgs, context: &Context) -> Result<Status, Trou
     Ok(Status::Done)
 }
 
-/// Every topic that a worker of this configuration serves.
-///
-/// # Errors
-/// Where the configuration of an adapter or a route makes no sense.
-pub(super) fn topics(context: &Context) -> Result<Vec<String>, Trouble> {
-    Ok(context.config.catalogue()?.topics())
-}
-
 /// The adapters of that name, or those with a topic of that name, with that topic alone.
 fn named(name: &str, all: Vec<AdapterDescription>) -> Result<Vec<AdapterDescription>, Trouble> {
     let mut names: Vec<String> = all.iter().map(|adapter| adapter.name.clone()).collect();

@@ -1,12 +1,15 @@
 //! `procos deploy`: checks models, then puts them on the engine.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
-use ::deploy::{Bundle, DeployError, DeployedDefinition, Outcome, Report};
+use ::deploy::{Bundle, DeployError, DeployedDefinition, NamedScript, Outcome, Report};
+use adapter_catalog::Catalogue;
 use diagnostics::Diagnostic;
 use serde::Serialize;
+use worker_api::Router;
 
-use super::{adapters, find};
+use super::find;
 use crate::args::DeployArgs;
 use crate::context::{Context, connect};
 use crate::exit::{Status, Trouble};
@@ -23,7 +26,13 @@ struct Answer<'a> {
 
 pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<Status, Trouble> {
     let bundle = ::deploy::load(&args.paths).map_err(|error| Trouble::usage(error.to_string()))?;
-    let mut findings = unrouted(&bundle, &adapters::topics(context)?);
+    let catalogue = context.config.catalogue()?;
+    let mut findings = unrouted(&bundle, &catalogue.topics());
+    findings.extend(missing_scripts(
+        &bundle,
+        &catalogue,
+        &context.config.settings().sandbox.script_directories,
+    ));
     if args.dry_run {
         findings.splice(0..0, bundle.check().diagnostics);
         return tell(
@@ -81,6 +90,30 @@ fn unrouted(bundle: &Bundle, topics: &[String]) -> Vec<Diagnostic> {
                 Diagnostic::warning("unrouted-topic", &file.file, message)
                     .at(used.topic.range)
                     .help(help),
+            );
+        }
+    }
+    findings
+}
+
+/// A warning for each script that a task names and that neither the deployment nor the operator's directories hold.
+fn missing_scripts(bundle: &Bundle, catalogue: &Catalogue, directories: &[PathBuf]) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for file in bundle.models().iter().filter(|model| model.is_bpmn()) {
+        let (model, _) = bpmn::read(&file.file, &file.content);
+        for script in model.iter().flat_map(::deploy::named_scripts) {
+            let NamedScript { task, input, path } = script;
+            let is_there = bundle.holds_script(&file.resource, path)
+                || directories.iter().any(|directory| directory.join(path).is_file());
+            if is_there || !catalogue.is_script(&task.topic.name) {
+                continue;
+            }
+            let (id, name) = (&task.node.id, task.node.name.as_deref().unwrap_or(&task.node.id));
+            let message = format!("the script {path} of `{name}` ({id}) is not there: the task will fail");
+            findings.push(
+                Diagnostic::warning("missing-script", &file.file, message)
+                    .at(input.range)
+                    .help("put the file beside the model, give it to `procos deploy`, or lay it into one of sandbox.script_directories"),
             );
         }
     }
@@ -183,6 +216,50 @@ mod tests {
     fn a_topic_that_nobody_serves_is_a_warning_at_its_place() {
         let findings = unrouted(&bundle(), &["http_request".to_owned()]);
         insta::assert_snapshot!(text(None, &Report::new(findings), &bundle(), &Theme::plain()));
+    }
+
+    #[test]
+    fn a_script_that_is_nowhere_is_a_warning_at_its_place() {
+        let script = |path: &str| {
+            format!(
+                r#"<extensionElements><camunda:inputOutput>
+      <camunda:inputParameter name="script_path">{path}</camunda:inputParameter></camunda:inputOutput></extensionElements>"#
+            )
+        };
+        let task = |id: &str, topic: &str, path: &str| {
+            format!(
+                r#"    <serviceTask id="{id}" name="Do {id}" camunda:type="external" camunda:topic="{topic}">{}</serviceTask>
+"#,
+                script(path)
+            )
+        };
+        let tasks = task("a", "python_script", "missing.py")
+            + &task("b", "python_script", "there.py")
+            + &task("c", "python_script", "operators.py")
+            + &task("d", "http_request", "missing.py");
+        let text = MODEL.replace(
+            "    <serviceTask id=\"a\"",
+            &(tasks + "    <serviceTask id=\"z\""),
+        );
+        let file = |name: &str, content: String| ::deploy::Model {
+            resource: name.into(),
+            file: name.into(),
+            content: content.into(),
+        };
+        let bundle = Bundle::new("p", vec![file("p.bpmn", text), file("there.py", "pass".into())]);
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("operators.py"), "pass").unwrap();
+        let secrets = secrets::SecretStore::default();
+        let (services, routes) = (serde_json::Map::new(), std::collections::BTreeMap::new());
+        let scripts = adapter_catalog::ScriptSettings::new(directory.path());
+        let catalogue = Catalogue::build(&services, &routes, &secrets, scripts).unwrap();
+        let findings = missing_scripts(&bundle, &catalogue, &[directory.path().into()]);
+        insta::assert_snapshot!(super::text(
+            None,
+            &Report::new(findings),
+            &bundle,
+            &Theme::plain()
+        ));
     }
 
     #[test]
