@@ -1,15 +1,18 @@
 //! Slots, locks, and the end of a pool.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tests::until;
+use bytes::Bytes;
+use engine_client::{EngineClient, InProcess};
+use tests::{Engine, until};
 use tokio::sync::Semaphore;
 use worker_api::{Answer, Failure};
-use worker_runtime::{Ended, PoolSettings};
+use worker_runtime::{Ended, PoolSettings, WorkerPool};
 
-use crate::bench::{Bench, SOON, property};
+use crate::bench::{Bench, Heard, SOON, property};
 
 #[tokio::test]
 async fn no_more_is_locked_than_there_are_slots() {
@@ -172,12 +175,61 @@ async fn a_handler_whose_lock_is_lost_is_cancelled_and_never_reported() {
     pool.stop(SOON).await;
 }
 
+/// The worker's way to the shared engine, counting the completions that the engine refuses.
+struct CountsRefusals {
+    http: reqwest::Client,
+    refused: Arc<AtomicUsize>,
+}
+
+impl CountsRefusals {
+    /// A client that goes this way, and the count.
+    fn client() -> (EngineClient, Arc<AtomicUsize>) {
+        // Fails where another test has done it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
+        let refused = Arc::new(AtomicUsize::new(0));
+        let way = Self {
+            http: http.unwrap(),
+            refused: refused.clone(),
+        };
+        (EngineClient::in_process(Arc::new(way)), refused)
+    }
+}
+
+impl InProcess for CountsRefusals {
+    fn call(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = http::Response<Bytes>> + Send>> {
+        let engine = Engine::shared();
+        let (parts, body) = request.into_parts();
+        let is_completion = parts.uri.path().ends_with("/complete");
+        let url = format!("{}{}", engine.address(), parts.uri.path_and_query().unwrap());
+        let call = self
+            .http
+            .request(parts.method, url)
+            .headers(parts.headers)
+            .basic_auth("worker", Some(engine.password("worker")))
+            .body(body);
+        let refused = self.refused.clone();
+        Box::pin(async move {
+            let answer = call.send().await.unwrap();
+            if is_completion && answer.status().is_client_error() {
+                refused.fetch_add(1, Ordering::SeqCst);
+            }
+            let mut response = http::Response::builder().status(answer.status());
+            response.headers_mut().unwrap().extend(answer.headers().clone());
+            response.body(answer.bytes().await.unwrap()).unwrap()
+        })
+    }
+}
+
 #[tokio::test]
 async fn what_a_task_of_a_suspended_instance_has_come_to_is_kept_until_it_goes_on() {
     let bench = Bench::new("suspended");
     bench.deploy_task("", "").await;
     let (gate, runs) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (pool, heard) = bench.pool(|_| {}, {
+    let router = bench.router({
         let (gate, runs) = (gate.clone(), runs.clone());
         move |_| {
             let (gate, runs) = (gate.clone(), runs.clone());
@@ -188,6 +240,10 @@ async fn what_a_task_of_a_suspended_instance_has_come_to_is_kept_until_it_goes_o
             }
         }
     });
+    let (engine, refused) = CountsRefusals::client();
+    let heard = Arc::new(Heard::default());
+    let settings = PoolSettings::new("test", [&bench.key]);
+    let pool = WorkerPool::start(engine, settings, router, heard.clone(), None).unwrap();
     let instance = bench.start().await;
     until("it runs", SOON, async || match runs.load(Ordering::SeqCst) {
         1 => Ok(()),
@@ -196,14 +252,20 @@ async fn what_a_task_of_a_suspended_instance_has_come_to_is_kept_until_it_goes_o
     .await;
     bench.engine.suspend_instance(&instance, true).await.unwrap();
     gate.add_permits(1);
-    // Two attempts at the report at least, both refused.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // A second one shows that the first was not the end of it.
+    until("two completions are refused", SOON, async || {
+        match refused.load(Ordering::SeqCst) {
+            0 | 1 => Err(format!("{:?}", heard.ends())),
+            _ => Ok(()),
+        }
+    })
+    .await;
     assert_eq!(heard.ends(), [], "nothing is over");
     bench.engine.suspend_instance(&instance, false).await.unwrap();
     bench.completed(&instance).await;
     assert_eq!(runs.load(Ordering::SeqCst), 1);
-    assert_eq!(heard.ends(), [Ended::Completed]);
     pool.stop(SOON).await;
+    assert_eq!(heard.ends(), [Ended::Completed]);
 }
 
 #[tokio::test]
