@@ -7,7 +7,9 @@ use tokio::time::timeout_at;
 
 use crate::cell::{Autopsy, Cell, Event};
 use crate::protocol::{Answer, Reader, Wrong, new_mark, order};
-use crate::{Ending, Language, Limit, LimitHit, Limits, OutputFile, Report, SandboxError, Script, ScriptError};
+use crate::{
+    Ending, Language, Limit, LimitHit, Limits, OutputFile, Report, SandboxError, Script, ScriptError,
+};
 
 /// Runs a script in a cell. Dropped, the future ends the run: the cell goes with it.
 pub(crate) async fn conduct(
@@ -123,7 +125,9 @@ impl Run<'_> {
             match taken {
                 Err(Wrong::TooMuch) => return End::Hit(Limit::Output),
                 Err(Wrong::NoLength) => {
-                    return End::NotUnderstood("its answer cannot be read: it does not begin with its length".to_owned());
+                    return End::NotUnderstood(
+                        "its answer cannot be read: it does not begin with its length".to_owned(),
+                    );
                 }
                 Ok(()) if self.stdout.is_complete() && self.stderr.is_complete() => return End::Answered,
                 Ok(()) => {}
@@ -161,7 +165,9 @@ impl Run<'_> {
             Autopsy { hit: Some(limit), .. } => self.hit(limit),
             // Node ends itself so where its own bound on the heap is below ours.
             _ if self.stderr.printed().contains("JavaScript heap out of memory") => self.hit(Limit::Memory),
-            Autopsy { status: Some(status), .. } => Ending::Gone(format!("it ended without a result ({status})")),
+            Autopsy {
+                status: Some(status), ..
+            } => Ending::Gone(format!("it ended without a result ({status})")),
             Autopsy { .. } => Ending::Gone("it ended without a result".to_owned()),
         }
     }

@@ -36,9 +36,9 @@ pub use launcher::{LauncherError, serve};
 pub use limits::{Level, Limit, Limits, Tightened};
 pub use sandbox::Sandbox;
 pub use script::{Ending, InputFile, LimitHit, OutputFile, Report, Script, ScriptError};
-pub use selftest::{Probe, SelfTest};
 #[cfg(feature = "weakened")]
 pub use selftest::attack;
+pub use selftest::{Probe, SelfTest};
 #[cfg(feature = "weakened")]
 pub use settings::Weakened;
 pub use settings::{BackendChoice, Settings};

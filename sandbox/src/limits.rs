@@ -235,13 +235,20 @@ mod tests {
         };
         let got = pool.tightened(&less);
         assert_eq!((got.memory, got.cpus, got.pids), (MI, 0.1, 3));
-        assert_eq!((got.timeout, got.output, got.tmpfs), (Duration::from_secs(1), KI, KI));
+        assert_eq!(
+            (got.timeout, got.output, got.tmpfs),
+            (Duration::from_secs(1), KI, KI)
+        );
     }
 
     #[test]
     fn what_was_hit_is_told_with_its_number() {
         let limits = Level::Medium.limits();
-        assert!(limits.told(Limit::Memory).contains("256.0 MiB"), "{}", limits.told(Limit::Memory));
+        assert!(
+            limits.told(Limit::Memory).contains("256.0 MiB"),
+            "{}",
+            limits.told(Limit::Memory)
+        );
         assert!(limits.told(Limit::Time).contains("30 s"));
         assert!(limits.told(Limit::Cpu).contains("15 s"));
         assert!(limits.told(Limit::Processes).contains("64"));

@@ -53,9 +53,16 @@ pub(crate) fn order(script: &Script, mark: &str) -> Result<Vec<u8>, String> {
     );
     for file in &script.files {
         if file.name.contains('/') || matches!(file.name.as_str(), "" | "." | "..") {
-            return Err(format!("`{}` is no name of a file: it may hold no `/`", file.name));
+            return Err(format!(
+                "`{}` is no name of a file: it may hold no `/`",
+                file.name
+            ));
         }
-        order += &format!("{} {}\n", file.content.len(), one_line("a file's name", &file.name)?);
+        order += &format!(
+            "{} {}\n",
+            file.content.len(),
+            one_line("a file's name", &file.name)?
+        );
     }
     for path in &script.output_files {
         order += &format!("{}\n", one_line("a file to bring back", path)?);
@@ -74,7 +81,9 @@ pub(crate) fn order(script: &Script, mark: &str) -> Result<Vec<u8>, String> {
 
 fn one_line<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
     if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(format!("{what} is {text:?}: it may be neither empty nor hold control characters"));
+        return Err(format!(
+            "{what} is {text:?}: it may be neither empty nor hold control characters"
+        ));
     }
     Ok(text)
 }
@@ -132,7 +141,8 @@ impl Reader {
         self.buffer.extend_from_slice(bytes);
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
         if self.marked.is_none() {
-            self.marked = memmem::find(&self.buffer[self.searched..], &self.mark).map(|at| at + self.searched);
+            self.marked =
+                memmem::find(&self.buffer[self.searched..], &self.mark).map(|at| at + self.searched);
             self.searched = self.buffer.len().saturating_sub(self.mark.len());
         }
         let printed = self.marked.unwrap_or(self.searched);

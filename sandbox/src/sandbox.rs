@@ -8,9 +8,7 @@ use crate::conduct::conduct;
 use crate::launcher::Launched;
 use crate::selftest::{self, SelfTest};
 use crate::shelf::Shelf;
-use crate::{
-    BackendChoice, Limits, Report, SandboxError, Script, Settings, docker::DockerBackend,
-};
+use crate::{BackendChoice, Limits, Report, SandboxError, Script, Settings, docker::DockerBackend};
 
 /// Runs scripts, each in a cell of its own. Cheap to clone.
 ///
@@ -152,7 +150,9 @@ async fn bubblewrap(settings: &Settings) -> Result<Arc<dyn Backend>, SandboxErro
 
 #[cfg(not(target_os = "linux"))]
 async fn bubblewrap(_: &Settings) -> Result<Arc<dyn Backend>, SandboxError> {
-    Err(SandboxError::Refused("bubblewrap: there is none but on Linux".to_owned()))
+    Err(SandboxError::Refused(
+        "bubblewrap: there is none but on Linux".to_owned(),
+    ))
 }
 
 #[cfg(not(feature = "weakened"))]

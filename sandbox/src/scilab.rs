@@ -7,15 +7,44 @@ use serde_json::{Map, Value as Json};
 
 /// Words that name no variable.
 const KEYWORDS: [&str; 30] = [
-    "abort", "break", "case", "catch", "clear", "continue", "do", "else", "elseif", "end", "endfunction", "exit", "for",
-    "function", "help", "hidden", "if", "inline", "pause", "quit", "resume", "return", "select", "switch", "then", "try",
-    "what", "while", "who", "otherwise",
+    "abort",
+    "break",
+    "case",
+    "catch",
+    "clear",
+    "continue",
+    "do",
+    "else",
+    "elseif",
+    "end",
+    "endfunction",
+    "exit",
+    "for",
+    "function",
+    "help",
+    "hidden",
+    "if",
+    "inline",
+    "pause",
+    "quit",
+    "resume",
+    "return",
+    "select",
+    "switch",
+    "then",
+    "try",
+    "what",
+    "while",
+    "who",
+    "otherwise",
 ];
 
 /// Longer texts, and matrices of more elements, are put together beforehand: Scilab reads no literal of more than 16 KiB, and
 /// a long matrix by the second.
 const LONGEST_TEXT: usize = 2000;
 const MOST_ELEMENTS: usize = 64;
+/// Of long sums, such as a text with many codes would be, its parser dies.
+const MOST_CONTROLS: usize = 16;
 
 /// Lines that set each input. An error tells the name or the place that Scilab has no word for.
 pub(crate) fn assignments(inputs: &Map<String, Json>) -> Result<String, String> {
@@ -144,26 +173,33 @@ impl Words {
         }
         put(&mut self.before, &mut text);
         // Scilab counts down the columns.
-        self.said += &format!("(matrix({part},{columns},{rows})'{})", if are_booleans { "==1" } else { "" });
+        self.said += &format!(
+            "(matrix({part},{columns},{rows})'{})",
+            if are_booleans { "==1" } else { "" }
+        );
     }
 
     /// A text in quotes, both kinds of which are doubled in it; what is not printed goes by its code.
     fn write_text(&mut self, text: &str, place: &str) -> Result<(), String> {
         if text.contains('\0') {
-            return Err(format!("the input `{place}` holds a NUL, which ends a text in Scilab"));
+            return Err(format!(
+                "the input `{place}` holds a NUL, which ends a text in Scilab"
+            ));
         }
-        if text.len() <= LONGEST_TEXT {
-            self.said += &quoted(text);
+        let (piece, mut rest) = piece(text);
+        if rest.is_empty() {
+            self.said += &quoted(piece);
             return Ok(());
         }
         let part = self.part();
-        let mut rest = text;
-        let mut pieces = 0;
-        while !rest.is_empty() {
-            let (piece, further) = rest.split_at(rest.floor_char_boundary(LONGEST_TEXT));
-            pieces += 1;
-            self.before += &format!("{part}({pieces})={};\n", quoted(piece));
+        self.before += &format!("{part}(1)={};\n", quoted(piece));
+        for at in 2.. {
+            let (next, further) = self::piece(rest);
+            self.before += &format!("{part}({at})={};\n", quoted(next));
             rest = further;
+            if rest.is_empty() {
+                break;
+            }
         }
         self.said += &format!("strcat({part})");
         Ok(())
@@ -176,6 +212,16 @@ impl Words {
         self.before += &format!("{part}=[];\n");
         part
     }
+}
+
+/// As much of a text as one literal takes, and the rest.
+fn piece(text: &str) -> (&str, &str) {
+    let controls = text.char_indices().filter(|(_, char)| char.is_control());
+    let too_many = controls
+        .map(|(at, _)| at)
+        .nth(MOST_CONTROLS)
+        .unwrap_or(text.len());
+    text.split_at(text.floor_char_boundary(LONGEST_TEXT).min(too_many))
 }
 
 fn quoted(text: &str) -> String {
@@ -265,7 +311,10 @@ mod tests {
             (json!([[]]), "list([])"),
             (json!([[[1]]]), "list([1])"),
             (json!([{"u": 1}]), r#"list(struct("u",1))"#),
-            (json!({"k": [], "l m": {"n": false}}), r#"struct("k",[],"l m",struct("n",%f))"#),
+            (
+                json!({"k": [], "l m": {"n": false}}),
+                r#"struct("k",[],"l m",struct("n",%f))"#,
+            ),
         ] {
             assert_eq!(said(&json!({"x": value})).unwrap(), format!("x={word};\n"));
         }
@@ -280,7 +329,11 @@ mod tests {
         });
         let said = said(&inputs).unwrap();
         // Doubled quotes and codes make a text longer.
-        assert!(said.lines().all(|line| line.len() < 16 * 1024), "{}", said.lines().map(str::len).max().unwrap());
+        assert!(
+            said.lines().all(|line| line.len() < 16 * 1024),
+            "{}",
+            said.lines().map(str::len).max().unwrap()
+        );
     }
 
     #[test]

@@ -31,7 +31,8 @@ const ALLOWED: &str = "
 ";
 
 /// `CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | NEWTIME`.
-const NEW_NAMESPACES: u64 = 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000 | 0x80;
+const NEW_NAMESPACES: u64 =
+    0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000 | 0x80;
 
 const AF_UNIX: u64 = 1;
 const ENOSYS: u32 = 38;
@@ -76,10 +77,12 @@ pub(crate) fn docker_profile() -> Json {
 /// of those that refuse, the one installed last tells the error.
 #[cfg(target_os = "linux")]
 pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
-    let arch = seccompiler::TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
+    let arch =
+        seccompiler::TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
     let compile = |filter: Json| -> Result<Vec<u8>, String> {
         let filter = json!({ "filter": filter }).to_string();
-        let mut compiled = seccompiler::compile_from_json(filter.as_bytes(), arch).map_err(|error| error.to_string())?;
+        let mut compiled =
+            seccompiler::compile_from_json(filter.as_bytes(), arch).map_err(|error| error.to_string())?;
         let program = compiled.remove("filter").ok_or("no filter was compiled")?;
         // struct sock_filter: u16, u8, u8, u32 in the machine's own order.
         let bytes = program.iter().flat_map(|step| {
@@ -89,7 +92,8 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
         });
         Ok(bytes.collect())
     };
-    let is = |index: u8, op: Json, value: u64| json!({"index": index, "type": "dword", "op": op, "val": value});
+    let is =
+        |index: u8, op: Json, value: u64| json!({"index": index, "type": "dword", "op": op, "val": value});
     let mut rules: Vec<Json> = allowed()
         .filter(|name| seccompiler_knows(name, arch))
         .map(|name| json!({ "syscall": name }))
@@ -97,13 +101,19 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
     rules.push(json!({"syscall": "clone3"}));
     rules.push(json!({"syscall": "clone", "args": [is(0, json!({"masked_eq": NEW_NAMESPACES}), 0)]}));
     rules.push(json!({"syscall": "socket"}));
-    rules.push(json!({"syscall": "ioctl", "args": TERMINAL_INJECTION.map(|request| is(1, json!("ne"), request))}));
+    rules.push(
+        json!({"syscall": "ioctl", "args": TERMINAL_INJECTION.map(|request| is(1, json!("ne"), request))}),
+    );
     Ok(vec![
         compile(json!({"mismatch_action": {"errno": EPERM}, "match_action": "allow", "filter": rules}))?,
-        compile(json!({"mismatch_action": "allow", "match_action": {"errno": ENOSYS}, "filter": [{"syscall": "clone3"}]}))?,
-        compile(json!({"mismatch_action": "allow", "match_action": {"errno": EAFNOSUPPORT}, "filter": [
-            {"syscall": "socket", "args": [is(0, json!("ne"), AF_UNIX)]},
-        ]}))?,
+        compile(
+            json!({"mismatch_action": "allow", "match_action": {"errno": ENOSYS}, "filter": [{"syscall": "clone3"}]}),
+        )?,
+        compile(
+            json!({"mismatch_action": "allow", "match_action": {"errno": EAFNOSUPPORT}, "filter": [
+                {"syscall": "socket", "args": [is(0, json!("ne"), AF_UNIX)]},
+            ]}),
+        )?,
     ])
 }
 

@@ -64,7 +64,9 @@ impl Settings {
             limits: Level::Medium.limits(),
             warm: 2,
             languages: Vec::new(),
-            images: images.map(|(name, image)| (name.to_owned(), image.to_owned())).into(),
+            images: images
+                .map(|(name, image)| (name.to_owned(), image.to_owned()))
+                .into(),
             roots: BTreeMap::new(),
             bubblewrap: "bwrap".into(),
             launcher: "/run/procos/launcher.sock".into(),

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sandbox::{BackendChoice, Ending, Language, Limit, Limits, Report, Sandbox, SandboxError, Script, Settings};
+use sandbox::{
+    BackendChoice, Ending, Language, Limit, Limits, Report, Sandbox, SandboxError, Script, Settings,
+};
 use serde_json::{Value as Json, json};
 
 /// Where a test that is killed keeps its notes: set for [`a_worker_to_be_killed`] alone.
@@ -65,7 +67,11 @@ fn processes_with(text: &str) -> Vec<u32> {
 /// Groups that sandboxes have, wherever cgroups can be written to.
 fn groups(owner: &str) -> Vec<String> {
     let places = ["", "memory", "pids", "cpu"].map(|place| Path::new("/sys/fs/cgroup").join(place));
-    let entries = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten();
+    let entries = places
+        .iter()
+        .filter_map(|place| fs::read_dir(place).ok())
+        .flatten()
+        .flatten();
     entries
         .map(|entry| entry.path().display().to_string())
         .filter(|path| path.contains(&format!("procos-sandbox-{owner}-")))
@@ -74,15 +80,21 @@ fn groups(owner: &str) -> Vec<String> {
 
 /// Who has noted that it lives.
 fn owners(state: &Path) -> Vec<String> {
-    let notes = fs::read_dir(state.join("bubblewrap/sandbox-owners")).unwrap().flatten();
-    notes.map(|note| note.file_name().to_str().unwrap().to_owned()).collect()
+    let notes = fs::read_dir(state.join("bubblewrap/sandbox-owners"))
+        .unwrap()
+        .flatten();
+    notes
+        .map(|note| note.file_name().to_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
 async fn a_script_runs_and_the_next_begins_anew() {
     let state = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::open(&settings(state.path())).await.unwrap();
-    let script = python("import os\nopen('x', 'a').write('x')\nprint('hello')\nresult = [inputs['a'] * 21, os.listdir('.')]");
+    let script = python(
+        "import os\nopen('x', 'a').write('x')\nprint('hello')\nresult = [inputs['a'] * 21, os.listdir('.')]",
+    );
     for _ in 0..3 {
         let report = sandbox.run(&script, sandbox.limits()).await.unwrap();
         assert_eq!(report.stdout, "hello\n");
@@ -143,7 +155,9 @@ async fn a_run_that_is_given_up_ends() {
     let state = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::open(&settings(state.path())).await.unwrap();
     let nap = format!("31536200.{}", std::process::id());
-    let script = python(&format!("import subprocess\nsubprocess.run(['/bin/sleep', '{nap}'])"));
+    let script = python(&format!(
+        "import subprocess\nsubprocess.run(['/bin/sleep', '{nap}'])"
+    ));
     let run = tokio::spawn({
         let sandbox = sandbox.clone();
         async move { sandbox.run(&script, sandbox.limits()).await }
@@ -174,13 +188,30 @@ async fn a_cell_that_died_while_it_waited_costs_nobody_a_run() {
     let size = settings.limits.tmpfs.to_string();
     let cells = || {
         let entries = fs::read_dir("/proc").unwrap().flatten();
-        let lines = entries.filter_map(|entry| Some((entry.file_name(), fs::read(entry.path().join("cmdline")).ok()?)));
+        let lines = entries
+            .filter_map(|entry| Some((entry.file_name(), fs::read(entry.path().join("cmdline")).ok()?)));
         let ours = lines.filter(|(_, line)| String::from_utf8_lossy(line).contains(&size));
-        ours.filter_map(|(pid, _)| pid.into_string().ok()).collect::<Vec<_>>()
+        ours.filter_map(|(pid, _)| pid.into_string().ok())
+            .collect::<Vec<_>>()
     };
-    assert!(Command::new("kill").arg("-9").args(cells()).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .arg("-9")
+            .args(cells())
+            .status()
+            .unwrap()
+            .success()
+    );
     until("its end", || cells().is_empty());
-    assert_eq!(result(sandbox.run(&python("result = 7"), sandbox.limits()).await.unwrap()), 7);
+    assert_eq!(
+        result(
+            sandbox
+                .run(&python("result = 7"), sandbox.limits())
+                .await
+                .unwrap()
+        ),
+        7
+    );
     sandbox.close().await;
 }
 
@@ -188,16 +219,25 @@ async fn a_cell_that_died_while_it_waited_costs_nobody_a_run() {
 async fn what_is_asked_for_tightens_and_nothing_loosens() {
     let state = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::open(&settings(state.path())).await.unwrap();
-    let hog = python("x = bytearray(100_000_000)\nfor i in range(0, len(x), 4096): x[i] = 1\nresult = 'had it'");
+    let hog =
+        python("x = bytearray(100_000_000)\nfor i in range(0, len(x), 4096): x[i] = 1\nresult = 'had it'");
     let own = *sandbox.limits();
     assert_eq!(result(sandbox.run(&hog, &own).await.unwrap()), "had it");
-    let tight = Limits { memory: 40 << 20, ..own };
+    let tight = Limits {
+        memory: 40 << 20,
+        ..own
+    };
     match sandbox.run(&hog, &tight).await.unwrap().ending {
         Ending::Limit(hit) => assert_eq!((hit.limit, hit.said.contains("40.0 MiB")), (Limit::Memory, true)),
         other => panic!("{other:?}"),
     }
-    let loose = Limits { timeout: Duration::from_secs(1000), memory: u64::MAX, ..own };
-    let huge = python("x = bytearray(400_000_000)\nfor i in range(0, len(x), 4096): x[i] = 1\nresult = 'had it'");
+    let loose = Limits {
+        timeout: Duration::from_secs(1000),
+        memory: u64::MAX,
+        ..own
+    };
+    let huge =
+        python("x = bytearray(400_000_000)\nfor i in range(0, len(x), 4096): x[i] = 1\nresult = 'had it'");
     match sandbox.run(&huge, &loose).await.unwrap().ending {
         Ending::Limit(hit) => assert!(hit.said.contains("256.0 MiB"), "{}", hit.said),
         other => panic!("{other:?}"),
@@ -221,14 +261,28 @@ async fn what_cannot_be_used_is_refused_with_its_remedy() {
         }
     }
     let mut settings = settings(state.path());
-    settings.roots.insert("javascript".into(), state.path().to_owned());
+    settings
+        .roots
+        .insert("javascript".into(), state.path().to_owned());
     let sandbox = Sandbox::open(&settings).await.unwrap();
     for (image, language, part) in [
-        (Some("science"), Language::Python, "script/sandbox-images --roots DIR science"),
+        (
+            Some("science"),
+            Language::Python,
+            "script/sandbox-images --roots DIR science",
+        ),
         (None, Language::JavaScript, "no folder `usr`"),
     ] {
-        let script = Script { language, image: image.map(str::to_owned), ..python("") };
-        let error = sandbox.run(&script, sandbox.limits()).await.unwrap_err().to_string();
+        let script = Script {
+            language,
+            image: image.map(str::to_owned),
+            ..python("")
+        };
+        let error = sandbox
+            .run(&script, sandbox.limits())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(part), "{error}");
     }
     sandbox.close().await;
@@ -262,7 +316,10 @@ os._exit(0)
         ("b'\\xff\\xfe'", "cannot be read"),
         ("b'{\"files\": [\"%%%\"], \"result\": 1}'", "x.png"),
     ] {
-        let script = Script { output_files: vec!["x.png".into()], ..forge(answer) };
+        let script = Script {
+            output_files: vec!["x.png".into()],
+            ..forge(answer)
+        };
         match sandbox.run(&script, sandbox.limits()).await.unwrap().ending {
             Ending::Error(error) => assert!(error.message.contains(part), "{answer}: {error:?}"),
             other => panic!("{answer}: {other:?}"),

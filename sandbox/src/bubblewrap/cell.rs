@@ -52,7 +52,9 @@ impl BubblewrapCell {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
-            pid: child.id().ok_or_else(|| io::Error::other("it has ended already"))?,
+            pid: child
+                .id()
+                .ok_or_else(|| io::Error::other("it has ended already"))?,
             stdin: child.stdin.take(),
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
@@ -88,7 +90,10 @@ impl BubblewrapCell {
         }
         let why = String::from_utf8_lossy(&why).trim().to_owned();
         Err(if why.is_empty() {
-            format!("it does not begin with {:?}", String::from_utf8_lossy(READY).trim())
+            format!(
+                "it does not begin with {:?}",
+                String::from_utf8_lossy(READY).trim()
+            )
         } else {
             format!("{why}{}", remedy(&why))
         })
@@ -106,7 +111,10 @@ impl BubblewrapCell {
 fn remedy(said: &str) -> &'static str {
     if said.contains("execvp") {
         "; install that program where the sandbox can see it (/usr), or make a root that has it: script/sandbox-images --roots DIR"
-    } else if said.contains("uid map") || said.contains("new namespace") || said.contains("Creating new namespace") {
+    } else if said.contains("uid map")
+        || said.contains("new namespace")
+        || said.contains("Creating new namespace")
+    {
         "; unprivileged user namespaces are switched off here: sysctl kernel.unprivileged_userns_clone=1, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0, or use sandbox.backend: docker"
     } else if said.contains("mount proc") {
         "; inside a container /proc cannot be mounted: use sandbox.backend: launcher there"
@@ -128,7 +136,10 @@ impl Cell for BubblewrapCell {
         let watched = Watched::new(limits, self.group.is_some(), &self.settings);
         self.watched = Some(watched);
         self.looks.reset();
-        let mut stdin = self.stdin.take().ok_or_else(|| Self::lost("it has had its order"))?;
+        let mut stdin = self
+            .stdin
+            .take()
+            .ok_or_else(|| Self::lost("it has had its order"))?;
         stdin.write_all(order).await.map_err(Self::lost)
     }
 

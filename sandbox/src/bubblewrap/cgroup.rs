@@ -6,8 +6,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 use crate::bubblewrap::limits::is_enforced;
 use crate::cell::Shape;
@@ -26,13 +28,22 @@ const OWN_PROCESSES: u32 = 2;
 const PERIOD: u64 = 100_000;
 
 /// A place for groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Hierarchy {
+    removals: Removals,
     owner: String,
     memory: PathBuf,
     pids: PathBuf,
     cpu: PathBuf,
     version: Version,
+}
+
+/// What is removed behind one's back.
+#[derive(Clone, Debug)]
+struct Removals {
+    tasks: TaskTracker,
+    /// Where that runs: a cell may be dropped by a thread that knows of no runtime.
+    runtime: Handle,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +59,12 @@ impl Hierarchy {
     }
 
     fn find_in(mount: &Path, owner: &str) -> Option<Self> {
+        let removals = Removals {
+            tasks: TaskTracker::new(),
+            runtime: Handle::try_current().ok()?,
+        };
         let one = Self {
+            removals: removals.clone(),
             owner: owner.to_owned(),
             memory: mount.join("memory"),
             pids: mount.join("pids"),
@@ -56,6 +72,7 @@ impl Hierarchy {
             version: Version::One,
         };
         let two = Self {
+            removals,
             owner: owner.to_owned(),
             memory: mount.to_owned(),
             pids: mount.to_owned(),
@@ -69,13 +86,18 @@ impl Hierarchy {
     fn can_be_used(&self) -> io::Result<()> {
         if self.version == Version::Two {
             let controllers = fs::read_to_string(self.memory.join("cgroup.controllers"))?;
-            if !["cpu", "memory", "pids"].iter().all(|one| controllers.split_whitespace().any(|it| it == *one)) {
+            if !["cpu", "memory", "pids"]
+                .iter()
+                .all(|one| controllers.split_whitespace().any(|it| it == *one))
+            {
                 return Err(io::Error::other("not all controllers are here"));
             }
             fs::write(self.memory.join("cgroup.subtree_control"), "+cpu +memory +pids")?;
         }
         let group = self.group("probe");
-        let tried = group.make().and_then(|()| group.limit(1 << 20, 8, 1000, |_| true));
+        let tried = group
+            .make()
+            .and_then(|()| group.limit(1 << 20, 8, 1000, |_| true));
         group.remove_now();
         tried
     }
@@ -97,6 +119,7 @@ impl Hierarchy {
     fn group(&self, cell: &str) -> Group {
         let name = format!("{PREFIX}{}-{cell}", self.owner);
         Group {
+            removals: self.removals.clone(),
             memory: self.memory.join(&name),
             pids: self.pids.join(&name),
             cpu: self.cpu.join(&name),
@@ -104,22 +127,32 @@ impl Hierarchy {
         }
     }
 
-    /// Removes all groups of an owner that is no more.
-    pub(crate) fn remove_of(&self, owner: &str) {
+    /// Waits until what was dropped is removed.
+    pub(crate) async fn settle(&self) {
+        // A closed one still takes tasks: it only lets those that wait know when there is none.
+        self.removals.tasks.close();
+        self.removals.tasks.wait().await;
+    }
+
+    /// Removes all groups of an owner that is no more; tells whether all are gone.
+    pub(crate) fn remove_of(&self, owner: &str) -> bool {
         let prefix = format!("{PREFIX}{owner}-");
+        let mut all_gone = true;
         for place in [&self.memory, &self.pids, &self.cpu] {
             for entry in fs::read_dir(place).into_iter().flatten().flatten() {
                 if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                    remove(&entry.path());
+                    all_gone &= remove(&entry.path());
                 }
             }
         }
+        all_gone
     }
 }
 
 /// The group of one cell.
 #[derive(Debug)]
 pub(crate) struct Group {
+    removals: Removals,
     memory: PathBuf,
     pids: PathBuf,
     cpu: PathBuf,
@@ -205,17 +238,13 @@ impl Group {
 
     /// Removes it, once what was in it has gone, behind one's back.
     pub(crate) fn remove(self) {
-        if self.remove_now() {
-            return;
+        if !self.remove_now() {
+            let removals = self.removals.clone();
+            // On a runtime that has ended this does nothing, and it stays until the next start.
+            removals
+                .tasks
+                .spawn_on(self.remove_in_a_while(), &removals.runtime);
         }
-        let removing = thread::Builder::new()
-            .name("sandbox-cgroup".to_owned())
-            .stack_size(128 * 1024)
-            .spawn(move || {
-                self.remove_now_or_wait();
-            });
-        // Without a thread it stays until the next start.
-        drop(removing);
     }
 
     fn remove_now(&self) -> bool {
@@ -224,12 +253,12 @@ impl Group {
     }
 
     /// The kernel does not tell when a killed process has gone from its group.
-    fn remove_now_or_wait(&self) {
+    async fn remove_in_a_while(self) {
         for wait in (0..10).map(|step| Duration::from_millis(1 << step)) {
+            tokio::time::sleep(wait).await;
             if self.remove_now() {
                 return;
             }
-            thread::sleep(wait);
         }
     }
 }
@@ -245,7 +274,9 @@ fn remove(folder: &Path) -> bool {
 /// A number of a file of lines `name number`.
 fn count(file: &Path, name: &str) -> u64 {
     let text = fs::read_to_string(file).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     line.unwrap_or(0)
 }
 
@@ -264,11 +295,11 @@ mod tests {
         assert_eq!(count(&folder.path().join("none"), "max"), 0);
     }
 
-    #[test]
-    fn a_place_without_the_controllers_is_none() {
+    #[tokio::test]
+    async fn a_place_without_the_controllers_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Hierarchy::find_in(folder.path(), "a"), None);
+        assert!(Hierarchy::find_in(folder.path(), "a").is_none());
         fs::write(folder.path().join("cgroup.controllers"), "cpuset cpu io").unwrap();
-        assert_eq!(Hierarchy::find_in(folder.path(), "a"), None);
+        assert!(Hierarchy::find_in(folder.path(), "a").is_none());
     }
 }

@@ -94,7 +94,12 @@ impl Arguments {
 
     fn namespaces(&mut self, barriers: &Barriers) {
         self.add(["--die-with-parent", "--new-session"]);
-        self.add(["--unshare-user", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]);
+        self.add([
+            "--unshare-user",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+        ]);
         self.add(["--hostname", "sandbox"]);
         if barriers.processes {
             self.add(["--unshare-pid"]);
@@ -104,7 +109,15 @@ impl Arguments {
         }
         if barriers.capabilities {
             let nobody = NOBODY.to_string();
-            self.add(["--disable-userns", "--cap-drop", "ALL", "--uid", &nobody, "--gid", &nobody]);
+            self.add([
+                "--disable-userns",
+                "--cap-drop",
+                "ALL",
+                "--uid",
+                &nobody,
+                "--gid",
+                &nobody,
+            ]);
         } else {
             self.add(["--cap-add", "ALL", "--uid", "0", "--gid", "0"]);
         }
@@ -136,7 +149,11 @@ impl Arguments {
         let (from, to) = (root.join(name), format!("/{name}"));
         match std::fs::symlink_metadata(&from) {
             Ok(about) if about.is_symlink() => {
-                self.add(["--symlink".into(), std::fs::read_link(&from)?.into_os_string(), to.into()]);
+                self.add([
+                    "--symlink".into(),
+                    std::fs::read_link(&from)?.into_os_string(),
+                    to.into(),
+                ]);
             }
             Ok(about) if about.is_dir() => self.add([bind.into(), from.into_os_string(), to.into()]),
             _ => {}
@@ -161,7 +178,11 @@ impl Arguments {
         }
         self.add(["--symlink", WORK, "/tmp", "--chdir", WORK]);
         for path in &barriers.binds {
-            self.add(["--bind".into(), path.clone().into_os_string(), path.clone().into_os_string()]);
+            self.add([
+                "--bind".into(),
+                path.clone().into_os_string(),
+                path.clone().into_os_string(),
+            ]);
         }
         if barriers.root {
             self.add(["--remount-ro", "/dev", "--remount-ro", "/"]);
@@ -240,7 +261,11 @@ impl Barriers {
             let mut command = std::process::Command::new("nsenter");
             command.arg(format!("--net={network}")).arg("setpriv");
             let nobody = NOBODY;
-            command.args([format!("--reuid={nobody}"), format!("--regid={nobody}"), "--clear-groups".to_owned()]);
+            command.args([
+                format!("--reuid={nobody}"),
+                format!("--regid={nobody}"),
+                "--clear-groups".to_owned(),
+            ]);
             command.arg(program);
             return command;
         }

@@ -80,7 +80,9 @@ pub(crate) fn bounds(shape: &Shape, in_cgroup: bool, settings: &Settings) -> Vec
         // bash and other shells call it differently.
         set += &format!("ulimit -u {most} 2>/dev/null || ulimit -p {most}; ");
     }
-    ["/bin/sh", "-c", &format!("{set}exec \"$@\""), "sandbox"].map(str::to_owned).into()
+    ["/bin/sh", "-c", &format!("{set}exec \"$@\""), "sandbox"]
+        .map(str::to_owned)
+        .into()
 }
 
 /// As many processors as the share needs, other ones for each cell in turn; none where it needs all. The share itself is
@@ -109,7 +111,9 @@ pub(crate) fn processors(shape: &Shape) -> io::Result<Option<CpuSet>> {
 fn counts_by_namespace() -> bool {
     let about = rustix::system::uname();
     let release = about.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|part| part.parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(5), Some(14))
 }
 

@@ -132,8 +132,15 @@ impl Backend for Bubblewrap {
     async fn make(&self, shape: &Shape) -> Result<Box<dyn Cell>, SandboxError> {
         let failed = |said: String| self.failed(shape, said);
         let root = self.root(shape)?;
-        let command = command::command(&self.program, &root, shape, &self.filters, self.hierarchy.is_some(), &self.settings)
-            .map_err(|error| failed(error.to_string()))?;
+        let command = command::command(
+            &self.program,
+            &root,
+            shape,
+            &self.filters,
+            self.hierarchy.is_some(),
+            &self.settings,
+        )
+        .map_err(|error| failed(error.to_string()))?;
         let processors = match self.hierarchy {
             None if limits::is_enforced(Limit::Cpu, &self.settings) => {
                 limits::processors(shape).map_err(|error| failed(error.to_string()))?
@@ -164,12 +171,22 @@ impl Backend for Bubblewrap {
     async fn clear(&self) -> Result<(), SandboxError> {
         // Processes, mounts and files in memory end with their parent; cgroups stay.
         for dead in Owner::dead(&notes(&self.settings)).unwrap_or_default() {
-            if let Some(hierarchy) = &self.hierarchy {
-                hierarchy.remove_of(dead.id());
+            // What has still a process in it is left to the next start.
+            if self
+                .hierarchy
+                .as_ref()
+                .is_none_or(|hierarchy| hierarchy.remove_of(dead.id()))
+            {
+                dead.forget();
             }
-            dead.forget();
         }
         Ok(())
+    }
+
+    async fn settle(&self) {
+        if let Some(hierarchy) = &self.hierarchy {
+            hierarchy.settle().await;
+        }
     }
 }
 

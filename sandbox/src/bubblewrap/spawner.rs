@@ -47,11 +47,7 @@ impl Spawner {
     }
 
     /// Starts a process, on these processors alone where some are named, that is killed when it is dropped.
-    pub(crate) async fn spawn(
-        &self,
-        command: StdCommand,
-        processors: Option<CpuSet>,
-    ) -> io::Result<Child> {
+    pub(crate) async fn spawn(&self, command: StdCommand, processors: Option<CpuSet>) -> io::Result<Child> {
         let (answer, child) = oneshot::channel();
         let runtime = Handle::current();
         let gone = || io::Error::other("the thread that starts sandboxes is gone");

@@ -270,7 +270,12 @@ macro_rules! host_cases {
     };
 }
 
-async fn on_host(name: &'static str, backend: Backend, stopped_by: &'static [&'static str], twin: fn(&Host) -> Weakened) {
+async fn on_host(
+    name: &'static str,
+    backend: Backend,
+    stopped_by: &'static [&'static str],
+    twin: fn(&Host) -> Weakened,
+) {
     if !backend.is_here() {
         return;
     }
@@ -309,7 +314,12 @@ async fn nothing_is_shared(backend: Backend) {
         (seen(&host), host.told()["folder"].clone(), true),
     ] {
         let sandbox = open(backend, weakened, &state).await;
-        let script = sandbox::attack(json!({"attack": "leave_a_file", "folder": folder}).as_object().unwrap().clone());
+        let script = sandbox::attack(
+            json!({"attack": "leave_a_file", "folder": folder})
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
         stopped(&sandbox.run(&script, &LIMITS).await.unwrap());
         let second = sandbox.run(&script, &LIMITS).await.unwrap();
         if found {
@@ -344,7 +354,13 @@ async fn nothing_lives_on(backend: Backend) {
     got(&run(backend, weakened, &LIMITS, inputs).await);
     let alive = processes_with(&nap);
     assert_eq!(alive.len(), 1, "without the process namespace it lives on");
-    assert!(std::process::Command::new("pkill").args(["-f", &nap]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("pkill")
+            .args(["-f", &nap])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn until(condition: impl Fn() -> bool) {
@@ -405,7 +421,13 @@ async fn endless_fork_bomb(backend: Backend) {
         timeout: Duration::from_secs(2),
         ..LIMITS
     };
-    let report = run(backend, Weakened::default(), &limits, json!({"attack": "fork_bomb_without_end"})).await;
+    let report = run(
+        backend,
+        Weakened::default(),
+        &limits,
+        json!({"attack": "fork_bomb_without_end"}),
+    )
+    .await;
     let stopped_by = stopped(&report);
     assert!(stopped_by.contains("the process limit"), "{stopped_by}");
     tell(backend, "fork bomb without end", &stopped_by);
@@ -425,20 +447,53 @@ async fn self_test(backend: Backend) {
     };
     let sandbox = sandbox::Sandbox::open(&settings).await.unwrap();
     let tested = sandbox.self_test();
-    assert_eq!((tested.stopped(), tested.failed().count()), (tested.probes.len(), 0));
+    assert_eq!(
+        (tested.stopped(), tested.failed().count()),
+        (tested.probes.len(), 0)
+    );
     assert!(tested.probes.len() > 30);
     sandbox.close().await;
     for (weakened, part) in [
         (no_filter(), "use io_uring"),
-        (Weakened { root: true, ..Weakened::default() }, "write to the root file system"),
-        (Weakened { processes: true, ..Weakened::default() }, "see other processes"),
+        (
+            Weakened {
+                root: true,
+                ..Weakened::default()
+            },
+            "write to the root file system",
+        ),
+        (
+            Weakened {
+                processes: true,
+                ..Weakened::default()
+            },
+            "see other processes",
+        ),
         (without(Limit::Memory), "take all memory in small processes"),
         (without(Limit::Processes), "make processes without end"),
-        (Weakened { working_directory: true, ..Weakened::default() }, "fill the working directory"),
-        (Weakened { environment: true, ..Weakened::default() }, "read the worker's environment"),
+        (
+            Weakened {
+                working_directory: true,
+                ..Weakened::default()
+            },
+            "fill the working directory",
+        ),
+        (
+            Weakened {
+                environment: true,
+                ..Weakened::default()
+            },
+            "read the worker's environment",
+        ),
         // With the filter Docker itself cannot make a container for root.
         (no_filter_and_root(), "run as root"),
-        (Weakened { binds: vec![state.path().to_owned()], ..Weakened::default() }, "read files of the host"),
+        (
+            Weakened {
+                binds: vec![state.path().to_owned()],
+                ..Weakened::default()
+            },
+            "read files of the host",
+        ),
     ] {
         settings.weakened = weakened;
         let refused = sandbox::Sandbox::open(&settings).await.unwrap_err().to_string();

@@ -35,6 +35,13 @@ fn all_of_bubblewrap_holds_for_an_ordinary_user() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("test result: ok") && !said.contains(" 0 passed"), "{said}");
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        said.contains("test result: ok") && !said.contains(" 0 passed"),
+        "{said}"
+    );
 }

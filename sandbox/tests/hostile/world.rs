@@ -38,7 +38,11 @@ impl Backend {
         let ran = Command::new(program).args(arguments).output();
         let is_here = ran.is_ok_and(|output| output.status.success());
         if !is_here {
-            println!("SKIPPED hostile-{}: {program} {} fails", self.name(), arguments.join(" "));
+            println!(
+                "SKIPPED hostile-{}: {program} {} fails",
+                self.name(),
+                arguments.join(" ")
+            );
         }
         is_here
     }
@@ -58,7 +62,9 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) async fn run(backend: Backend, weakened: Weakened, limits: &Limits, inputs: Json) -> Report {
     let state = tempfile::tempdir().unwrap();
     let sandbox = open(backend, weakened, &state).await;
-    let report = sandbox.run(&attack(inputs.as_object().unwrap().clone()), limits).await;
+    let report = sandbox
+        .run(&attack(inputs.as_object().unwrap().clone()), limits)
+        .await;
     sandbox.close().await;
     report.unwrap()
 }
@@ -100,7 +106,10 @@ pub(crate) fn stopped(report: &Report) -> String {
 pub(crate) fn got(report: &Report) -> String {
     match &report.ending {
         Ending::Result(got) => got.to_string(),
-        other => panic!("without the barrier it is to succeed: {other:?}\n{}", report.stderr),
+        other => panic!(
+            "without the barrier it is to succeed: {other:?}\n{}",
+            report.stderr
+        ),
     }
 }
 
@@ -115,7 +124,8 @@ impl Host {
     pub(crate) fn new() -> Self {
         // In a sandbox /tmp is the working directory.
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
-        let everybody = |path: PathBuf| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let everybody =
+            |path: PathBuf| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
         std::fs::write(folder.path().join("marker"), "the host's").unwrap();
         let listener = UnixListener::bind(folder.path().join("docker.sock")).unwrap();
         everybody(folder.path().to_owned());
@@ -202,7 +212,16 @@ impl Targets {
                 (None, Some(holder), pid.clone(), format!("/proc/{pid}/ns/net"))
             }
             Backend::Docker => {
-                let run = ["run", "--detach", "--rm", "--network", "none", "procos/script-python:bookworm", "sleep", "600"];
+                let run = [
+                    "run",
+                    "--detach",
+                    "--rm",
+                    "--network",
+                    "none",
+                    "procos/script-python:bookworm",
+                    "sleep",
+                    "600",
+                ];
                 let id = said("docker", &run);
                 let pid = said("docker", &["inspect", "--format", "{{.State.Pid}}", &id]);
                 (Some(id.clone()), None, pid, format!("container:{id}"))
@@ -219,7 +238,11 @@ impl Targets {
         }
         let mut servers = Command::new("nsenter");
         servers.args(["--target", &pid, "--net", "/usr/bin/python3", "-c", SERVERS]);
-        let mut servers = servers.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut servers = servers
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         first_line(&mut servers);
         Self {
             container,
@@ -232,7 +255,10 @@ impl Targets {
 
 impl Drop for Targets {
     fn drop(&mut self) {
-        for child in [Some(&mut self.servers), self.holder.as_mut()].into_iter().flatten() {
+        for child in [Some(&mut self.servers), self.holder.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -244,7 +270,9 @@ impl Drop for Targets {
 
 fn first_line(child: &mut Child) {
     let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     assert_eq!(line, "ready\n");
 }
 

@@ -15,7 +15,11 @@ use crate::table::Figure;
 
 /// A script that does nothing, by language, and the bare interpreter's call that does the same.
 const LANGUAGES: [(Language, &str, &[&str]); 3] = [
-    (Language::Python, "result = 1", &["/usr/bin/python3", "-I", "-c", "result = 1"]),
+    (
+        Language::Python,
+        "result = 1",
+        &["/usr/bin/python3", "-I", "-c", "result = 1"],
+    ),
     (Language::JavaScript, "return 1", &["/usr/bin/node", "-e", "1"]),
     (Language::Shell, "echo 1", &["/bin/bash", "-c", "echo 1"]),
 ];
@@ -50,7 +54,9 @@ pub(crate) async fn backend(backend: BackendName, args: &Args) -> anyhow::Result
     };
     for (language, source, command) in LANGUAGES {
         if !is_here(backend, language) {
-            eprintln!("note: no image of {language} for {backend}; left out (script/sandbox-images {language})");
+            eprintln!(
+                "note: no image of {language} for {backend}; left out (script/sandbox-images {language})"
+            );
             continue;
         }
         let mut settings = settings(backend, &state);
@@ -61,7 +67,11 @@ pub(crate) async fn backend(backend: BackendName, args: &Args) -> anyhow::Result
         let (mut warm, mut cold, mut bare) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..args.runs {
             let begun = Instant::now();
-            Command::new(command[0]).args(&command[1..]).stdout(Stdio::null()).status().await?;
+            Command::new(command[0])
+                .args(&command[1..])
+                .stdout(Stdio::null())
+                .status()
+                .await?;
             bare.push(begun.elapsed().as_secs_f64());
             // All cells wait, so that none is being made beside the run that is measured.
             waiting(&sandbox, settings.warm).await;
@@ -93,7 +103,11 @@ pub(crate) async fn backend(backend: BackendName, args: &Args) -> anyhow::Result
     waiting(&sandbox, settings.warm).await;
     let rate = sustained_rate(&sandbox, args).await?;
     sandbox.close().await;
-    figures.push(Figure::rate(format!("{backend} python, sustained in {} lanes", args.lanes), rate, sustained));
+    figures.push(Figure::rate(
+        format!("{backend} python, sustained in {} lanes", args.lanes),
+        rate,
+        sustained,
+    ));
     Ok(figures)
 }
 

@@ -51,7 +51,10 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     figures.push(held(args).await?);
     let after = Machine::load()?;
     if args.json {
-        println!("{}", json!({"machine": machine, "load_average": {"before": before, "after": after}, "figures": figures}));
+        println!(
+            "{}",
+            json!({"machine": machine, "load_average": {"before": before, "after": after}, "figures": figures})
+        );
     } else {
         println!("{}", table::render(&machine, (before, after), &figures));
     }

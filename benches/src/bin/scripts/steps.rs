@@ -39,7 +39,12 @@ pub(crate) async fn measure(backend: BackendName, args: &Args) -> anyhow::Result
     .await;
     system.stop().await?;
     let times = measured.with_context(|| format!("{KEY} on {backend}"))?;
-    Figure::times(format!("{backend} python, a step of {STEPS} in a row"), times, target).context("no instance")
+    Figure::times(
+        format!("{backend} python, a step of {STEPS} in a row"),
+        times,
+        target,
+    )
+    .context("no instance")
 }
 
 async fn steps(engine: &EngineClient, folder: &Path, args: &Args) -> anyhow::Result<Vec<f64>> {
@@ -51,7 +56,14 @@ async fn steps(engine: &EngineClient, folder: &Path, args: &Args) -> anyhow::Res
     for round in 0..4 {
         if round > 0 {
             // Time for as many cells as shall wait.
-            tokio::time::sleep(Duration::from_secs(if args.backends.contains(&BackendName::Docker) { 25 } else { 2 })).await;
+            tokio::time::sleep(Duration::from_secs(
+                if args.backends.contains(&BackendName::Docker) {
+                    25
+                } else {
+                    2
+                },
+            ))
+            .await;
         }
         let instance = engine.start_instance(KEY, None, None, &Variables::new()).await?;
         let record = timeout(args.patience(), over(engine, &instance.id))
@@ -70,7 +82,11 @@ async fn over(engine: &EngineClient, id: &str) -> anyhow::Result<f64> {
         ticks.tick().await;
         let record = engine.instance_record(id).await?;
         if record.state.is_over() {
-            ensure!(record.state == InstanceState::Completed, "it ended as {:?}", record.state);
+            ensure!(
+                record.state == InstanceState::Completed,
+                "it ended as {:?}",
+                record.state
+            );
             let end = record.end_time.context("its end")?;
             let start = record.start_time.context("its start")?;
             return Ok(end.duration_since(start).as_secs_f64());

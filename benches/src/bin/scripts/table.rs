@@ -29,7 +29,11 @@ impl Figure {
     /// Times in seconds; none where there are none.
     pub(crate) fn times(name: String, mut seconds: Vec<f64>, target: &'static str) -> Option<Self> {
         seconds.sort_by(f64::total_cmp);
-        let at = |part: usize| seconds.get((seconds.len() * part / 100).min(seconds.len().saturating_sub(1))).copied();
+        let at = |part: usize| {
+            seconds
+                .get((seconds.len() * part / 100).min(seconds.len().saturating_sub(1)))
+                .copied()
+        };
         Some(Self {
             name,
             p50: at(50)?,
