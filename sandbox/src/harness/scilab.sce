@@ -4,8 +4,7 @@
 // What becomes of a result: 1 x 1 → the value; a row → an array; all other matrices → an array of rows; [] → an empty array;
 // struct → object, an array of structs → an array; list → array; int8 to uint64 → numbers; sparse → as full. NaN, Inf, complex
 // numbers, functions, polynomials and all else are errors that name the variable.
-function procos_finish(status)
-  own = getenv("HOME") + "/";
+function procos_finish(status, own)
   answered = "";
   if status <> 0 then
     answered = procos_failed(own);
@@ -254,4 +253,4 @@ for procos_i = 1:size(procos_names, "*")
     procos_values(procos_i) = evstr(procos_names(procos_i));
   end
 end
-procos_finish(procos_status);
+procos_finish(procos_status, procos_own);

@@ -15,13 +15,19 @@ trap : HUP INT TERM
 
 # Scilab keeps its own files in its home. It reads nothing but the fifo until there is an order.
 mkdir "$own" && mkfifo "$own/go" && printf '%s' "$1" >"$own/last.sce" || exit 1
-cat >"$own/main.sce" <<'TEXT'
+# The script may clear what is in a variable, or set HOME.
+case $own in
+*[\'\"]*) text=$(printf '%s' "$own" | sed "s/['\"]/&&/g") ;;
+*) text=$own ;;
+esac
+cat >"$own/main.sce" <<TEXT
 mode(-1); lines(0);
-if unix("echo ready; read order <""$HOME/go""") <> 0 then exit(0); end
-funcprot(0); procos_status = exec(getenv("HOME") + "/inputs.sce", "errcatch", -1); funcprot(1);
-mputl(who("local"), getenv("HOME") + "/before");
-if procos_status == 0 then procos_status = exec(getenv("HOME") + "/script.sce", "errcatch", -1); end
-exec(getenv("HOME") + "/last.sce", "errcatch", -1);
+if unix("echo ready; read order <""\$HOME/go""") <> 0 then exit(0); end
+funcprot(0); procos_status = exec("$text/inputs.sce", "errcatch", -1); funcprot(1);
+mputl(who("local"), "$text/before");
+if procos_status == 0 then procos_status = exec("$text/script.sce", "errcatch", -1); end
+procos_own = "$text/";
+exec(procos_own + "last.sce", "errcatch", -1);
 exit(0);
 TEXT
 HOME=$own SCIHOME=$own LC_ALL=C.UTF-8 scilab-cli -nb -noatomsautoload -f "$own/main.sce" </dev/null 3>&- 4>&- &

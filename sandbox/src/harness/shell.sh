@@ -74,8 +74,8 @@ answer() {
   exit 0
 }
 
-# A name that the script cannot meet with: it is gone before its first command.
-own=.$mark
+# Gone before the script's first command. Not the mark: the script sees what its standard input was called.
+own=.procos-shell
 
 # Bash names its messages by the file that it reads, so it reads one of this name: from beside the working directory, into which
 # the first line goes before all else. Bash also tells the line of what fails; the last one is in `failed`.
@@ -98,7 +98,7 @@ done
 PROCOS='cd ..;unset PROCOS OLDPWD;rm -rf '"$own $own.inputs $own.failed"
 if [ "$bash" = /bin/bash ]; then
   # Far from the descriptors that scripts number themselves.
-  PROCOS=$PROCOS';exec 250>&8 8>&-;trap "{ echo \$LINENO \$?>&250; } 2>/dev/null" ERR'
+  PROCOS=$PROCOS';exec 250>&8 8>&-;trap "echo \$LINENO \$? 2>/dev/null >&250" ERR'
 fi
 export PROCOS
 unset LC_ALL
