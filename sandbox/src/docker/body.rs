@@ -56,6 +56,8 @@ pub(super) fn body(
         ulimits: Some(vec![
             ulimit("nofile", 256),
             ulimit("core", 0),
+            // Where a worker is killed, nobody watches the time: what computes without end ends all the same.
+            ulimit("cpu", most_seconds(settings)),
             // /dev/mqueue is writable to everybody, and its files are in the kernel's memory.
             ulimit("msgqueue", 0),
         ]),
@@ -102,9 +104,14 @@ pub(super) fn body(
     };
     #[cfg(feature = "weakened")]
     super::weakened::weaken(&mut body, &settings.weakened);
-    #[cfg(not(feature = "weakened"))]
-    let _ = settings;
     body
+}
+
+/// Seconds of computing that no process of any run can come to, within its time and its processors.
+#[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
+fn most_seconds(settings: &Settings) -> i64 {
+    let limits = &settings.limits;
+    ((limits.timeout.as_secs_f64() * limits.cpus.max(1.0)).ceil() as i64).saturating_add(5)
 }
 
 fn ulimit(name: &str, most: i64) -> ResourcesUlimits {
