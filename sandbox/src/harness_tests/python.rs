@@ -195,14 +195,18 @@ fn limits_are_told_from_errors() {
 
 #[test]
 fn neither_threads_nor_children_hold_or_spoil_the_answer() {
+    // More than a pipe takes at once: others' writes would come in between.
+    let long = 1 << 20;
     for source in [
-        "import threading, time\ndef f():\n    while True:\n        print('x' * 100)\nthreading.Thread(target=f).start()\ntime.sleep(0.1)\nresult = 1",
-        "import os\nos.fork()\nresult = 1",
-        "import atexit, time\natexit.register(time.sleep, 1000)\nresult = 1",
-        "import sys\nsys.stdout = None\nsys.__stderr__.close()\nresult = 1",
+        "import threading, time\ndef f():\n    while True:\n        print('y' * 100)\nthreading.Thread(target=f).start()\ntime.sleep(0.1)",
+        "import os, time\nif os.fork() == 0:\n    LONG = 1\nelse:\n    time.sleep(0.5)",
+        "import atexit, time\natexit.register(time.sleep, 1000)",
+        "import sys\nsys.stdout = None\nsys.__stderr__.close()",
     ] {
-        let Some(ran) = run(source) else { return };
-        assert_eq!(ran.result(), json!(1), "{source}");
+        let Some(ran) = run(&format!("LONG = {long}\n{source}\nresult = 'x' * LONG")) else {
+            return;
+        };
+        assert_eq!(ran.result(), json!("x".repeat(long)), "{source}");
     }
 }
 
