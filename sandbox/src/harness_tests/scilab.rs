@@ -197,7 +197,7 @@ fn errors_have_their_lines() {
         ),
     ] {
         let Some(ran) = run(source) else { return };
-        ran.error("", &message.replace("\n^", "\n^"), line);
+        ran.error("", message, line);
         assert!(ran.traceback().starts_with(message), "{}", ran.traceback());
     }
     let Some(ran) = run("a = zeros(1e6, 1e6);") else {
