@@ -24,7 +24,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The catalogue hands adapters the store that their settings' references lead to.
     (
         "adapter-catalog",
-        &["adapter-core", "adapter-http", "adapter-script", "secrets", "worker-api"],
+        &[
+            "adapter-core",
+            "adapter-http",
+            "adapter-script",
+            "secrets",
+            "worker-api",
+        ],
     ),
     ("microkernel", &["deploy", "engine-client"]),
     ("benches", ALL),
@@ -142,13 +148,21 @@ fn nothing_that_is_installed_can_take_a_barrier_away() {
     let mut asking = Vec::new();
     for package in metadata.workspace_packages() {
         for dependency in &package.dependencies {
-            if dependency.features.iter().any(|feature| feature.contains("weakened")) {
+            if dependency
+                .features
+                .iter()
+                .any(|feature| feature.contains("weakened"))
+            {
                 asking.push((package.name.as_str(), dependency.kind));
             }
         }
         for (feature, enables) in &package.features {
             let others = enables.iter().any(|enabled| enabled.contains("weakened"));
-            assert!(!others, "{}: the feature {feature} takes barriers away", package.name);
+            assert!(
+                !others,
+                "{}: the feature {feature} takes barriers away",
+                package.name
+            );
         }
     }
     assert_eq!(asking, [("sandbox", DependencyKind::Development)]);

@@ -101,7 +101,7 @@ fn script_error(error: &ScriptError, report: &Report, script: &Script) -> BpmnEr
         ("", "") => "the script failed".to_owned(),
         (kind, "") => kind.to_owned(),
         // Ours and not the language's: a person reads what is wrong, and needs no name for it.
-        ("" | "result" | "MissingFile", message) => message.to_owned(),
+        ("" | "exit" | "result" | "MissingFile", message) => message.to_owned(),
         (kind, message) => format!("{kind}: {message}"),
     };
     let mut told = match error.traceback.trim_end() {

@@ -19,9 +19,13 @@ impl Bench {
         let xml = format!(
             r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
   xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="urn:test">{}</definitions>"#,
-            task_process("", "").replace("KEY", &self.key).replace("TOPIC", &self.key)
+            task_process("", "")
+                .replace("KEY", &self.key)
+                .replace("TOPIC", &self.key)
         );
-        let files = files.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned()));
+        let files = files
+            .iter()
+            .map(|(name, content)| ((*name).to_owned(), (*content).to_owned()));
         let resources = [(model.to_owned(), xml)].into_iter().chain(files);
         let request = DeploymentRequest {
             name: &self.key,
@@ -29,14 +33,22 @@ impl Bench {
             source: "test",
             tenant_id: None,
             resources: resources
-                .map(|(name, content)| Resource { name, content: content.into() })
+                .map(|(name, content)| Resource {
+                    name,
+                    content: content.into(),
+                })
                 .collect(),
         };
         self.engine.deploy(&request).await.unwrap();
     }
 
     async fn caller(&self) -> TaskContext {
-        let definition = self.engine.latest_definitions(Some(&self.key)).await.unwrap().remove(0);
+        let definition = self
+            .engine
+            .latest_definitions(Some(&self.key))
+            .await
+            .unwrap()
+            .remove(0);
         let task = Task {
             process_definition_id: definition.id,
             ..Task::default()
@@ -53,16 +65,25 @@ async fn read(port: &EnginePort, caller: &TaskContext, path: &str) -> Option<Str
 #[tokio::test]
 async fn a_file_is_found_beside_the_model_then_at_the_root_and_keeps_to_its_version() {
     let bench = Bench::new("files");
-    let files = [("sales/price.py", "beside"), ("price.py", "root"), ("lib/tax.py", "tax")];
+    let files = [
+        ("sales/price.py", "beside"),
+        ("price.py", "root"),
+        ("lib/tax.py", "tax"),
+    ];
     bench.deploy_with("sales/order.bpmn", &files).await;
     let (port, first) = (port(), bench.caller().await);
     assert_eq!(read(&port, &first, "price.py").await.as_deref(), Some("beside"));
     assert_eq!(read(&port, &first, "lib/tax.py").await.as_deref(), Some("tax"));
-    assert_eq!(read(&port, &first, "sales/price.py").await.as_deref(), Some("beside"));
+    assert_eq!(
+        read(&port, &first, "sales/price.py").await.as_deref(),
+        Some("beside")
+    );
     for none in ["nothing.py", "../price.py", "sales", ""] {
         assert_eq!(read(&port, &first, none).await, None, "{none}");
     }
-    bench.deploy_with("sales/order.bpmn", &[("price.py", "changed")]).await;
+    bench
+        .deploy_with("sales/order.bpmn", &[("price.py", "changed")])
+        .await;
     let second = bench.caller().await;
     assert_eq!(read(&port, &second, "price.py").await.as_deref(), Some("changed"));
     assert_eq!(read(&port, &first, "price.py").await.as_deref(), Some("beside"));
@@ -73,9 +94,15 @@ async fn a_file_that_is_too_large_and_a_process_that_is_gone_are_errors_that_say
     let bench = Bench::new("large-files");
     let large = "#".repeat(5 * 1024 * 1024);
     bench.deploy_with("order.bpmn", &[("large.py", &large)]).await;
-    let error = port().resource(&bench.caller().await, "large.py").await.unwrap_err();
+    let error = port()
+        .resource(&bench.caller().await, "large.py")
+        .await
+        .unwrap_err();
     assert!(!error.is_transient(), "{error}");
-    assert!(error.to_string().contains("`large.py`") && error.to_string().contains("4194304"), "{error}");
+    assert!(
+        error.to_string().contains("`large.py`") && error.to_string().contains("4194304"),
+        "{error}"
+    );
     let gone = TaskContext::new(
         Task {
             process_definition_id: "gone:1:x".into(),
@@ -84,7 +111,10 @@ async fn a_file_that_is_too_large_and_a_process_that_is_gone_are_errors_that_say
         Duration::from_secs(1),
     );
     let error = port().resource(&gone, "price.py").await.unwrap_err();
-    assert!(!error.is_transient() && error.to_string().contains("gone:1:x"), "{error}");
+    assert!(
+        !error.is_transient() && error.to_string().contains("gone:1:x"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

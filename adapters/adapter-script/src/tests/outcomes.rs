@@ -127,6 +127,14 @@ fn an_error_without_a_place_or_a_name_is_told_all_the_same() {
         ),
         (
             ScriptError {
+                kind: "exit".into(),
+                message: "exit status 3".into(),
+                ..ScriptError::default()
+            },
+            "price.py: exit status 3",
+        ),
+        (
+            ScriptError {
                 kind: "SystemExit".into(),
                 line: Some(2),
                 ..ScriptError::default()
