@@ -11,6 +11,9 @@ use crate::{
     Ending, Language, Limit, LimitHit, Limits, OutputFile, Report, SandboxError, Script, ScriptError,
 };
 
+/// How many lines of what a shell has said are its traceback.
+const SHELL_TRACEBACK: usize = 20;
+
 /// Runs a script in a cell. Dropped, the future ends the run: the cell goes with it.
 pub(crate) async fn conduct(
     cell: &mut dyn Cell,
@@ -38,13 +41,13 @@ pub(crate) async fn conduct(
     let duration = begun.elapsed();
     let (ending, files) = match end {
         End::Answered => {
-            let answered = run.answer(script);
-            match &answered.0 {
-                // The kernel may have ended a child of the script's, and the script then says something else.
-                Ending::Error(_) if cell.autopsy().await.hit == Some(Limit::Memory) => {
-                    (run.hit(Limit::Memory), Vec::new())
-                }
-                _ => answered,
+            let (ending, files) = run.answer(script);
+            match ending {
+                Ending::Error(error) => match run.cause(script, cell.autopsy().await) {
+                    Some(limit) => (run.hit(limit), Vec::new()),
+                    None => (Ending::Error(run.traced(script, error)), files),
+                },
+                _ => (ending, files),
             }
         }
         End::Hit(limit) => {
@@ -151,6 +154,36 @@ impl Run<'_> {
             (None, None) => Ending::Result(answer.result.unwrap_or_default()),
         };
         (ending, files)
+    }
+
+    /// The limit behind an error: the kernel may have ended a child of the script's, and the script then says something else;
+    /// and a shell that can make no process says so, but has no word for it.
+    fn cause(&self, script: &Script, autopsy: Autopsy) -> Option<Limit> {
+        let is_shell = matches!(script.language, Language::Shell | Language::Scilab);
+        match autopsy.hit {
+            Some(Limit::Memory) => Some(Limit::Memory),
+            _ if is_shell && self.stderr.printed().contains("fork: ") => Some(Limit::Processes),
+            _ => None,
+        }
+    }
+
+    /// A shell's traceback is what it has said last, and where it names a line of the script, that is the line.
+    fn traced(&self, script: &Script, mut error: ScriptError) -> ScriptError {
+        if script.language != Language::Shell || !error.traceback.is_empty() {
+            return error;
+        }
+        let said = self.stderr.printed();
+        let lines: Vec<&str> = said.lines().collect();
+        let name = script.name.rsplit('/').next().unwrap_or_default();
+        let named = |line: &str| {
+            let rest = line.strip_prefix(name)?.strip_prefix(": line ")?;
+            rest.split(':').next()?.parse().ok()
+        };
+        error.line = error
+            .line
+            .or_else(|| lines.iter().rev().find_map(|line| named(line)));
+        error.traceback = lines[lines.len().saturating_sub(SHELL_TRACEBACK)..].join("\n");
+        error
     }
 
     fn hit(&self, limit: Limit) -> Ending {

@@ -6,6 +6,18 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The harness of shells.
+const SHELL: &str = concat!(
+    include_str!("harness/answer.sh"),
+    include_str!("harness/shell.sh")
+);
+
+/// The half of Scilab's harness that is a shell's.
+const SCILAB: &str = concat!(
+    include_str!("harness/answer.sh"),
+    include_str!("harness/scilab.sh")
+);
+
 /// A language that scripts are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -62,11 +74,11 @@ impl Language {
                 include_str!("harness/python.py"),
             ],
             Self::JavaScript => vec!["/usr/bin/node", "-e", include_str!("harness/javascript.cjs")],
-            Self::Shell => vec!["/bin/sh", "-c", include_str!("harness/shell.sh")],
+            Self::Shell => vec!["/bin/sh", "-c", SHELL],
             Self::Scilab => vec![
                 "/bin/sh",
                 "-c",
-                include_str!("harness/scilab.sh"),
+                SCILAB,
                 "scilab",
                 include_str!("harness/scilab.sce"),
             ],

@@ -34,6 +34,10 @@ const ALLOWED: &str = "
 const NEW_NAMESPACES: u64 =
     0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000 | 0x80;
 
+/// `S_IFMT` and `S_IFIFO`: of what `mknod` makes, pipes with a name alone.
+const FILE_TYPE: u64 = 0o170_000;
+const FIFO: u64 = 0o010_000;
+
 const AF_UNIX: u64 = 1;
 const ENOSYS: u32 = 38;
 const EPERM: u32 = 1;
@@ -61,6 +65,10 @@ pub(crate) fn docker_profile() -> Json {
             {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS},
             {"names": ["clone"], "action": "SCMP_ACT_ALLOW",
              "args": [{"index": 0, "value": NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]},
+            {"names": ["mknod"], "action": "SCMP_ACT_ALLOW",
+             "args": [{"index": 1, "value": FILE_TYPE, "valueTwo": FIFO, "op": "SCMP_CMP_MASKED_EQ"}]},
+            {"names": ["mknodat"], "action": "SCMP_ACT_ALLOW",
+             "args": [{"index": 2, "value": FILE_TYPE, "valueTwo": FIFO, "op": "SCMP_CMP_MASKED_EQ"}]},
             {"names": ["socket"], "action": "SCMP_ACT_ALLOW",
              "args": [{"index": 0, "value": AF_UNIX, "valueTwo": 0, "op": "SCMP_CMP_EQ"}]},
             {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": EAFNOSUPPORT,
@@ -100,6 +108,11 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
         .collect();
     rules.push(json!({"syscall": "clone3"}));
     rules.push(json!({"syscall": "clone", "args": [is(0, json!({"masked_eq": NEW_NAMESPACES}), 0)]}));
+    // The older call is missing on newer architectures.
+    if seccompiler_knows("mknod", arch) {
+        rules.push(json!({"syscall": "mknod", "args": [is(1, json!({"masked_eq": FILE_TYPE}), FIFO)]}));
+    }
+    rules.push(json!({"syscall": "mknodat", "args": [is(2, json!({"masked_eq": FILE_TYPE}), FIFO)]}));
     rules.push(json!({"syscall": "socket"}));
     rules.push(
         json!({"syscall": "ioctl", "args": TERMINAL_INJECTION.map(|request| is(1, json!("ne"), request))}),

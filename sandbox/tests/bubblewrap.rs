@@ -327,3 +327,101 @@ os._exit(0)
     }
     sandbox.close().await;
 }
+
+/// Every language, in what script/sandbox-images makes for it, and Python in this machine's own /usr.
+#[tokio::test]
+async fn every_language_runs() {
+    let roots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/images/roots");
+    let state = tempfile::tempdir().unwrap();
+    let mut settings = settings(state.path());
+    settings.warm = 0;
+    for name in ["javascript", "shell", "scilab", "science"] {
+        if !roots.join(name).is_dir() {
+            println!(
+                "SKIPPED sandbox-roots: no {}; script/test makes it",
+                roots.join(name).display()
+            );
+            return;
+        }
+        settings.roots.insert(name.into(), roots.join(name));
+    }
+    let sandbox = Sandbox::open(&settings).await.unwrap();
+    for (language, image, source, expected) in [
+        (
+            Language::Python,
+            None,
+            "def main(inputs):\n    return inputs['a'] * 21",
+            json!(42),
+        ),
+        (Language::JavaScript, None, "return inputs.a * 21", json!(42)),
+        (
+            Language::JavaScript,
+            None,
+            "export default async ({ a }) => ({ twice: a * 2 })",
+            json!({"twice": 4}),
+        ),
+        (Language::Shell, None, "jq '.a * 21'", json!(42)),
+        (Language::Scilab, None, "result = a * 21", json!(42)),
+        (
+            Language::Python,
+            Some("science"),
+            "import numpy, scipy.optimize, pandas\nresult = [float(numpy.dot([1, 2], [3, 4])), pandas.Series([1, 2]).sum()]",
+            json!([11.0, 3]),
+        ),
+    ] {
+        let script = Script {
+            language,
+            image: image.map(str::to_owned),
+            ..python(source)
+        };
+        let report = sandbox.run(&script, sandbox.limits()).await.unwrap();
+        assert_eq!(result(report), expected, "{language}: {source}");
+    }
+    let plot = Script {
+        image: Some("science".into()),
+        output_files: vec!["plot.png".into(), "not-there.png".into()],
+        ..python("import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.savefig('plot.png')")
+    };
+    let report = sandbox.run(&plot, sandbox.limits()).await.unwrap();
+    assert_eq!(report.files.len(), 1, "{report:?}");
+    assert!(report.files[0].content.starts_with(b"\x89PNG"));
+    sandbox.close().await;
+}
+
+#[tokio::test]
+async fn a_shell_s_error_tells_its_line_and_what_it_said() {
+    let state = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::open(&settings(state.path())).await.unwrap();
+    let shell = |source: &str| Script {
+        language: Language::Shell,
+        name: "steps.sh".into(),
+        ..python(source)
+    };
+    for (source, line, part) in [
+        (
+            "echo one\nno_such_command",
+            2,
+            "no_such_command: command not found",
+        ),
+        ("echo one\nif", 2, "syntax error"),
+    ] {
+        match sandbox
+            .run(&shell(source), sandbox.limits())
+            .await
+            .unwrap()
+            .ending
+        {
+            Ending::Error(error) => {
+                assert!(error.line.is_some_and(|at| at.abs_diff(line) <= 1), "{error:?}");
+                assert!(error.traceback.contains(part), "{error:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let bomb = "for i in $(seq 200); do sleep 60 & done; wait";
+    match sandbox.run(&shell(bomb), sandbox.limits()).await.unwrap().ending {
+        Ending::Limit(hit) => assert_eq!(hit.limit, Limit::Processes),
+        other => panic!("{other:?}"),
+    }
+    sandbox.close().await;
+}
