@@ -122,7 +122,8 @@ pub(crate) struct StatusArgs {
 #[command(after_help = "\
 Examples:
   procos deploy order.bpmn                   one model
-  procos deploy processes/                   every .bpmn, .dmn and .form below a folder, as one deployment
+  procos deploy processes/                   every .bpmn, .dmn and .form below a folder, as one deployment,
+                                             and the scripts that their tasks name by script_path
   procos deploy order.bpmn --dry-run         only check")]
 pub(crate) struct DeployArgs {
     /// Models, or folders of them. Nothing new is made on the engine where nothing changed

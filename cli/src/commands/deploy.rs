@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ::deploy::{Bundle, DeployError, DeployedDefinition, NamedScript, Outcome, Report};
 use adapter_catalog::Catalogue;
 use diagnostics::Diagnostic;
+use engine_client::limits::LONGEST_STRING;
 use serde::Serialize;
 use worker_api::Router;
 
@@ -28,6 +29,7 @@ pub(super) async fn run(args: &DeployArgs, context: &Context) -> Result<Status, 
     let bundle = ::deploy::load(&args.paths).map_err(|error| Trouble::usage(error.to_string()))?;
     let catalogue = context.config.catalogue()?;
     let mut findings = unrouted(&bundle, &catalogue.topics());
+    findings.extend(too_long(&bundle));
     findings.extend(missing_scripts(
         &bundle,
         &catalogue,
@@ -114,6 +116,42 @@ fn missing_scripts(bundle: &Bundle, catalogue: &Catalogue, directories: &[PathBu
                 Diagnostic::warning("missing-script", &file.file, message)
                     .at(input.range)
                     .help("put the file beside the model, give it to `procos deploy`, or lay it into one of sandbox.script_directories"),
+            );
+        }
+    }
+    findings
+}
+
+/// A warning for each input parameter with more text than the engine keeps: an instance that comes to it fails, and one whose
+/// first task it is cannot even be started.
+fn too_long(bundle: &Bundle) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for file in bundle.models().iter().filter(|model| model.is_bpmn()) {
+        let (model, _) = bpmn::read(&file.file, &file.content);
+        let nodes = model
+            .iter()
+            .flat_map(|model| &model.processes)
+            .flat_map(|process| &process.nodes);
+        for (node, input) in nodes.flat_map(|node| node.inputs.iter().map(move |input| (node, input))) {
+            let text = input.value.as_deref().unwrap_or_default();
+            let length = text.encode_utf16().count();
+            // What an expression comes to is known when the task is made.
+            if length <= LONGEST_STRING || text.contains("${") || text.contains("#{") {
+                continue;
+            }
+            let (id, name) = (&node.id, node.name.as_deref().unwrap_or(&node.id));
+            let message = format!(
+                "the input parameter {} of `{name}` ({id}) has {length} characters, and the engine keeps {LONGEST_STRING}",
+                input.name
+            );
+            let help = match input.name.as_str() {
+                "script" => "put the script into a file beside the model, and its name into script_path",
+                _ => "shorten it, or hand it over in a process variable",
+            };
+            findings.push(
+                Diagnostic::warning("text-too-long", &file.file, message)
+                    .at(input.range)
+                    .help(help),
             );
         }
     }
@@ -260,6 +298,33 @@ mod tests {
             &bundle,
             &Theme::plain()
         ));
+    }
+
+    #[test]
+    fn a_text_that_the_engine_cannot_keep_is_a_warning_at_its_place() {
+        let model = |text: &str| {
+            let inputs = format!(
+                r#"id="z"><extensionElements><camunda:inputOutput><camunda:inputParameter name="script">{text}</camunda:inputParameter></camunda:inputOutput></extensionElements></serviceTask><serviceTask id="y""#
+            );
+            let text = MODEL.replacen("id=\"a\"", &inputs, 1);
+            let model = ::deploy::Model {
+                resource: "p.bpmn".into(),
+                file: "p.bpmn".into(),
+                content: text.into(),
+            };
+            too_long(&Bundle::new("p", vec![model]))
+        };
+        assert!(
+            model(&"x".repeat(4000)).is_empty() && model(&format!("${{x}}{}", "x".repeat(4000))).is_empty()
+        );
+        let [finding] = model(&"\u{1F600}".repeat(2001)).try_into().unwrap();
+        assert!(
+            finding
+                .to_string()
+                .contains("has 4002 characters, and the engine keeps 4000"),
+            "{finding}"
+        );
+        assert!(finding.help.unwrap().contains("script_path"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 )]
 
 mod deployed;
+mod documents;
 mod errors;
 mod expressions;
 mod files;
