@@ -21,9 +21,10 @@ use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use daemon::{containers, docker, owners, python, result, settings, states, until};
+use daemon::{LONG, containers, docker, owners, python, result, settings, states, until, until_states};
 
 /// A launcher that serves in the background.
 struct Launcher {
@@ -133,10 +134,10 @@ async fn a_worker_without_docker_runs_scripts_by_it() {
     }
     // Every byte of it needs six in JSON.
     let loud = python(
-        "import sys\nsys.stdout.write('\\x01' * 1_000_000)\nsys.stderr.write('\\x02' * 1_000_000)\nresult = '\\x03' * 100_000",
+        "import sys\nsys.stdout.write('\\x01' * 2_000_000)\nsys.stderr.write('\\x02' * 2_000_000)\nresult = '\\x03' * 100_000",
     );
     let report = worker.run(&loud, worker.limits()).await.unwrap();
-    assert_eq!((report.stdout.len(), report.stderr.len()), (1_000_000, 1_000_000));
+    assert_eq!((report.stdout.len(), report.stderr.len()), (2_000_000, 2_000_000));
     // What went wrong there arrives as it was.
     let mut script = python("result = 1");
     script.image = Some("unknown".to_owned());
@@ -164,7 +165,7 @@ async fn nobody_gets_more_than_the_launchers_own_limits() {
     .await;
     let worker = launcher.worker().await;
     let mine = Limits {
-        timeout: Duration::from_secs(300),
+        timeout: Duration::from_secs(100),
         memory: 1 << 30,
         output: 1 << 30,
         ..*worker.limits()
@@ -175,6 +176,7 @@ async fn nobody_gets_more_than_the_launchers_own_limits() {
         ("print('x' * 2000)", Limit::Output),
     ] {
         let report = worker.run(&python(source), &mine).await.unwrap();
+        assert!(report.duration < Duration::from_secs(30), "{:?}", report.duration);
         match report.ending {
             Ending::Limit(hit) => assert_eq!(hit.limit, limit),
             other => panic!("{source}: {other:?}"),
@@ -276,6 +278,12 @@ async fn a_client_that_goes_away_ends_its_run() {
     launcher.stop().await;
 }
 
+/// Why it does not serve there.
+async fn refused(socket: &Path, sandbox: &Sandbox) -> LauncherError {
+    let serving = serve(socket, sandbox.clone(), CancellationToken::new());
+    timeout(LONG, serving).await.expect("it serves").unwrap_err()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_launcher_alone_has_the_socket() {
     if docker("launcher socket").await.is_none() {
@@ -299,12 +307,9 @@ async fn one_launcher_alone_has_the_socket() {
 
     let second = tempdir().unwrap();
     let sandbox = Sandbox::open(&settings(second.path(), 0)).await.unwrap();
-    match serve(&socket, sandbox.clone(), CancellationToken::new()).await {
-        Err(error @ LauncherError::AlreadyRunning(_)) => {
-            assert!(error.to_string().contains("sandbox.launcher"), "{error}")
-        }
-        other => panic!("{other:?}"),
-    }
+    let error = refused(&socket, &sandbox).await;
+    assert!(matches!(error, LauncherError::AlreadyRunning(_)), "{error:?}");
+    assert!(error.to_string().contains("sandbox.launcher"), "{error}");
     assert_eq!(
         result(
             launcher
@@ -319,16 +324,11 @@ async fn one_launcher_alone_has_the_socket() {
 
     let file = second.path().join("file");
     fs::write(&file, "precious").unwrap();
-    let served = serve(&file, sandbox.clone(), CancellationToken::new()).await;
-    assert!(matches!(served, Err(LauncherError::NoSocket(_))), "{served:?}");
+    let error = refused(&file, &sandbox).await;
+    assert!(matches!(error, LauncherError::NoSocket(_)), "{error:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
-    let served = serve(
-        Path::new("/proc/launcher.sock"),
-        sandbox,
-        CancellationToken::new(),
-    )
-    .await;
-    assert!(matches!(served, Err(LauncherError::Socket { .. })), "{served:?}");
+    let error = refused(Path::new("/proc/launcher.sock"), &sandbox).await;
+    assert!(matches!(error, LauncherError::Socket { .. }), "{error:?}");
 
     let _folder = launcher.stop().await;
     assert!(!socket.exists());
@@ -342,6 +342,7 @@ async fn it_stops_when_what_is_under_way_has_ended_and_may_start_again() {
     let launcher = Launcher::start(|_| {}).await;
     let owner = launcher.owner();
     let worker = launcher.worker().await;
+    until_states(&docker, &owner, &["running"]).await;
     // Long enough to be seen, and its end is waited for.
     let slow = python("import time\ntime.sleep(2)\nresult = 4");
     let slow_run = async { worker.run(&slow, worker.limits()).await };
