@@ -53,12 +53,13 @@ impl Shelf {
 
     /// A cell of this shape: one that waits, else a new one.
     pub(crate) async fn take(self: &Arc<Self>, shape: &Shape) -> Result<Box<dyn Cell>, SandboxError> {
-        let waiting = self.pop(shape);
-        self.refill(shape);
-        match waiting {
+        let cell = match self.pop(shape) {
             Some(cell) => Ok(cell),
             None => self.take_new(shape).await,
-        }
+        };
+        // Not before: what is made ahead would be in the way of the one that is waited for.
+        self.refill(shape);
+        cell
     }
 
     /// A new cell of this shape.

@@ -67,8 +67,20 @@ impl BubblewrapCell {
         })
     }
 
-    /// Waits until the harness waits for its order. An error tells what was said instead.
+    /// Waits until the harness waits for its order, and has the kernel count what it uses from now on. An error tells what was
+    /// said instead.
     pub(crate) async fn until_ready(&mut self) -> Result<(), String> {
+        self.until_it_says_so().await?;
+        // Before there is a script, and off its path: the kernel takes milliseconds to move a process.
+        match &self.group {
+            Some(group) => group
+                .take(&Tree::below(self.pid, u64::MAX).pids)
+                .map_err(|error| format!("its cgroup: {error}")),
+            None => Ok(()),
+        }
+    }
+
+    async fn until_it_says_so(&mut self) -> Result<(), String> {
         let mut said = Vec::new();
         if let Some(stdout) = &mut self.stdout {
             while said.len() < READY.len() {
@@ -129,9 +141,6 @@ impl Cell for BubblewrapCell {
         let tree = Tree::below(self.pid, u64::MAX);
         if tree.pids.is_empty() {
             return Err(Self::lost("it ended while it waited"));
-        }
-        if let Some(group) = &self.group {
-            group.take(&tree.pids).map_err(Self::lost)?;
         }
         let watched = Watched::new(limits, self.group.is_some(), &self.settings);
         self.watched = Some(watched);

@@ -14,9 +14,7 @@ def harness():
     import binascii
     import errno
     import json
-    import linecache
     import stat
-    import traceback
     import types
 
     # Not inherited by the script's children, and still there when the script has closed or redirected its own.
@@ -28,6 +26,22 @@ def harness():
 
     deepest = 120
     longest = 32 * 1024
+
+    class Source:
+        """Where tracebacks that the script itself prints find its lines."""
+
+        def __init__(self, text):
+            self.text = text
+
+        def get_source(self, _name):
+            return self.text
+
+    def lines(script, source):
+        """What knows the script's lines. Imported where it is needed: most scripts do not fail."""
+        import linecache
+
+        linecache.cache[script] = (len(source), None, source.splitlines(True), script)
+        return linecache
 
     class Unsayable(Exception):
         """A result that JSON has no word for."""
@@ -194,7 +208,7 @@ def harness():
         """The traceback from the script's first frame on."""
         return next((tb for tb in frames(tb) if tb.tb_frame.f_code.co_filename == script), None)
 
-    def limit(error, tb):
+    def limit(error, tb, known):
         """The limit of the sandbox that an error stands for."""
         if isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno == errno.ENOMEM:
             return "memory"
@@ -203,14 +217,14 @@ def harness():
         if isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN and tb is not None:
             *_, last = frames(tb)
             code = last.tb_frame.f_code
-            line = linecache.getline(code.co_filename, last.tb_lineno)
+            line = known().getline(code.co_filename, last.tb_lineno)
             if code.co_name == "_execute_child" or any(call in line for call in ("fork", "spawn", "popen")):
                 return "processes"
         return None
 
-    def failed(error, script, main=None):
+    def failed(error, script, source, main=None):
         tb = from_script(error.__traceback__, script)
-        hit = limit(error, tb)
+        hit = limit(error, tb, lambda: lines(script, source))
         if hit == "memory":
             # What its frames hold is what there is no memory for. Those that still run refuse.
             for at in frames(error.__traceback__):
@@ -230,6 +244,9 @@ def harness():
         elif tb is None and line is None:
             line = getattr(getattr(main, "__code__", None), "co_firstlineno", None)
         try:
+            lines(script, source)
+            import traceback
+
             told = "".join(traceback.format_exception(type(error), error, tb))
         except BaseException:
             told = f"{kind}: {message}\n"
@@ -265,16 +282,16 @@ def harness():
                 return {"error": {"kind": type(error).__name__, "message": message}}
         # A list that its caller holds as well.
         files.clear()
-        linecache.cache[script] = (len(source), None, source.splitlines(True), script)
         try:
             code = compile(source, script, "exec", dont_inherit=True)
         except BaseException as error:
             # A parser that is too deep says MemoryError: no limit.
-            answer = failed(error, script)
+            answer = failed(error, script, source)
             answer.pop("limit", None)
             return answer
         module = types.ModuleType("__main__")
         module.__file__ = script
+        module.__loader__ = Source(source)
         module.inputs = inputs
         sys.modules["__main__"] = module
         sys.argv = [script]
@@ -300,7 +317,7 @@ def harness():
         except Unsayable as error:
             return unsayable(error)
         except BaseException as error:
-            return failed(error, script, main)
+            return failed(error, script, source, main)
 
     def write(fd, data):
         view = memoryview(data)

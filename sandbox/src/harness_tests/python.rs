@@ -226,3 +226,11 @@ fn its_name_is_what_tracebacks_call_it() {
         ran.traceback()
     );
 }
+
+#[test]
+fn a_traceback_that_the_script_prints_has_its_lines() {
+    let source = "import traceback\ntry:\n    1 / 0  # the line\nexcept ZeroDivisionError:\n    result = traceback.format_exc()";
+    let Some(ran) = run(source) else { return };
+    let told = ran.result();
+    assert!(told.as_str().is_some_and(|told| told.contains("1 / 0")), "{told}");
+}
