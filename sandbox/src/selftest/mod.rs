@@ -62,12 +62,37 @@ const AT_ONCE: &[(&str, &str)] = &[
 /// Attempts that only a limit stops: what is tried, which limit it is to be, and what is given.
 fn by_limit() -> [(&'static str, &'static str, Option<Limit>, Json); 6] {
     [
-        ("memory_heap", "take all memory", Some(Limit::Memory), json!({"megabytes": 96})),
-        ("memory_of_many", "take all memory in small processes", Some(Limit::Memory), json!({"megabytes": 96, "processes": 6})),
-        ("memory_shared", "take all memory as shared memory", Some(Limit::Memory), json!({"megabytes": 96})),
+        (
+            "memory_heap",
+            "take all memory",
+            Some(Limit::Memory),
+            json!({"megabytes": 96}),
+        ),
+        (
+            "memory_of_many",
+            "take all memory in small processes",
+            Some(Limit::Memory),
+            json!({"megabytes": 96, "processes": 6}),
+        ),
+        (
+            "memory_shared",
+            "take all memory as shared memory",
+            Some(Limit::Memory),
+            json!({"megabytes": 96}),
+        ),
         // The file system itself is full: an error of the script's own.
-        ("memory_files", "fill the working directory", None, json!({"megabytes": 96})),
-        ("fork_bomb", "make processes without end", Some(Limit::Processes), json!({"processes": 60})),
+        (
+            "memory_files",
+            "fill the working directory",
+            None,
+            json!({"megabytes": 96}),
+        ),
+        (
+            "fork_bomb",
+            "make processes without end",
+            Some(Limit::Processes),
+            json!({"processes": 60}),
+        ),
         ("asleep", "never end", Some(Limit::Time), json!({"seconds": 60})),
     ]
 }
@@ -97,7 +122,10 @@ impl SelfTest {
     /// How many probes were stopped.
     #[must_use]
     pub fn stopped(&self) -> usize {
-        self.probes.iter().filter(|probe| probe.stopped_by.is_some()).count()
+        self.probes
+            .iter()
+            .filter(|probe| probe.stopped_by.is_some())
+            .count()
     }
 
     /// Those that nothing has stopped.
@@ -131,7 +159,13 @@ pub(crate) async fn run(backend: &dyn Backend, settings: &Settings) -> Result<Se
     };
     let failed: Vec<String> = tested
         .failed()
-        .map(|probe| format!("{} ({})", probe.name, probe.got.as_deref().unwrap_or("got through")))
+        .map(|probe| {
+            format!(
+                "{} ({})",
+                probe.name,
+                probe.got.as_deref().unwrap_or("got through")
+            )
+        })
         .collect();
     if failed.is_empty() {
         return Ok(tested);
@@ -146,7 +180,10 @@ pub(crate) async fn run(backend: &dyn Backend, settings: &Settings) -> Result<Se
 }
 
 /// A script that makes an attack of `attacks.py`.
-#[cfg_attr(not(feature = "weakened"), expect(unreachable_pub, reason = "tests of the whole see it"))]
+#[cfg_attr(
+    not(feature = "weakened"),
+    expect(unreachable_pub, reason = "tests of the whole see it")
+)]
 #[must_use]
 pub fn attack(inputs: Map<String, Json>) -> Script {
     Script {
@@ -167,7 +204,10 @@ async fn at_once(backend: &dyn Backend, settings: &Settings) -> Result<Vec<Probe
     let given = json!({"attacks": names, "host_files": [settings.state_dir], "pid": std::process::id()});
     let ending = run_one(backend, &LIMITS, given).await?;
     let Ending::Result(Json::Object(results)) = ending else {
-        return Err(unusable(backend, &format!("its probes end otherwise than with a result: {ending:?}")));
+        return Err(unusable(
+            backend,
+            &format!("its probes end otherwise than with a result: {ending:?}"),
+        ));
     };
     AT_ONCE
         .iter()
