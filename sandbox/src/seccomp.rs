@@ -52,7 +52,7 @@ fn allowed() -> impl Iterator<Item = &'static str> {
 /// The profile for Docker, as the JSON that its API takes.
 pub(crate) fn docker_profile() -> Json {
     let names: Vec<&str> = allowed().collect();
-    json!({
+    let mut profile = json!({
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": EPERM,
         "archMap": [
@@ -73,12 +73,29 @@ pub(crate) fn docker_profile() -> Json {
              "args": [{"index": 0, "value": AF_UNIX, "valueTwo": 0, "op": "SCMP_CMP_EQ"}]},
             {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": EAFNOSUPPORT,
              "args": [{"index": 0, "value": AF_UNIX, "valueTwo": 0, "op": "SCMP_CMP_NE"}]},
-            // Of two conditions on one argument Docker makes two rules, either of which allows it. The other request is for
-            // consoles alone, which a container does not have.
-            {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
-             "args": [{"index": 1, "value": TERMINAL_INJECTION[0], "valueTwo": 0, "op": "SCMP_CMP_NE"}]},
         ],
-    })
+    });
+    if let Some(rules) = profile["syscalls"].as_array_mut() {
+        rules.extend(neither(TERMINAL_INJECTION).map(|(mask, value)| {
+            json!({"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
+                "args": [{"index": 1, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}]})
+        }));
+    }
+    profile
+}
+
+/// Masks and values, one of which everything but these two 32-bit numbers matches. Docker takes conditions on one argument as
+/// alternatives, so that two of "not this" would allow both; and it compares 64 bits, of which the kernel looks at 32.
+fn neither([a, b]: [u64; 2]) -> impl Iterator<Item = (u64, u64)> {
+    let differing = a ^ b;
+    let common = (0..32)
+        .map(|bit| 1 << bit)
+        .filter(move |bit| differing & bit == 0);
+    // Some bit is in neither as it is in both, or those in which they differ are mixed.
+    let by_common = common.map(move |bit: u64| (bit, !a & bit));
+    let mixed = (0..=differing).filter(move |value| value & !differing == 0);
+    let mixed = mixed.filter(move |value| *value != a & differing && *value != b & differing);
+    by_common.chain(mixed.map(move |value| (differing, value)))
 }
 
 /// The filters for bubblewrap: programs of the kernel's packet filter, in the form it takes from a file. They are all asked;
@@ -135,4 +152,27 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
 fn seccompiler_knows(name: &str, arch: seccompiler::TargetArch) -> bool {
     let filter = json!({"filter": {"mismatch_action": "allow", "match_action": {"errno": EPERM}, "filter": [{"syscall": name}]}});
     seccompiler::compile_from_json(filter.to_string().as_bytes(), arch).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_matches_all_but_two() {
+        let allows = |number: u64| neither(TERMINAL_INJECTION).any(|(mask, value)| number & mask == value);
+        for number in (0..0x1_0000)
+            .chain((0..32).flat_map(|bit| TERMINAL_INJECTION.map(|refused| refused ^ (1 << bit))))
+        {
+            assert_eq!(
+                allows(number),
+                !TERMINAL_INJECTION.contains(&number),
+                "{number:#x}"
+            );
+        }
+        // The kernel does not see the upper half.
+        for refused in TERMINAL_INJECTION {
+            assert!(!allows(refused | 1 << 32));
+        }
+    }
 }

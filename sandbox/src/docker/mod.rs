@@ -107,7 +107,8 @@ impl Backend for DockerBackend {
     }
 
     async fn clear(&self) -> Result<(), SandboxError> {
-        self.maker.remains.of_the_dead().await
+        self.maker.remains.of_the_dead().await?;
+        self.maker.remains.long_ended().await
     }
 
     async fn settle(&self) {
