@@ -3,7 +3,7 @@
 use engine_client::{Scope, Variable};
 use serde_json::json;
 
-use crate::world::{Bench, variables};
+use crate::world::{Bench, has_root, variables};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_lie_in_the_working_directory_and_others_come_back() {
@@ -87,4 +87,36 @@ async fn a_file_that_the_script_has_not_written_is_its_error() {
         &incident,
         &["SCRIPT_ERROR", "price.py", "has not written `plot.png`"],
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_the_operators_draws_a_plot() {
+    if !has_root("science", "science") {
+        return;
+    }
+    let source = "
+import matplotlib.pyplot as plt
+import numpy as np
+x = np.linspace(0, 1, 20)
+plt.plot(x, x ** 2)
+plt.savefig('plot.png')
+result = {'mean': x.mean(), 'squares': x[:3] ** 2}";
+    let bench = Bench::new("python_script")
+        .input("script", source)
+        .input("image", "science")
+        .input("output_files", r#"{"plot": "plot.png"}"#)
+        .output("picture", "${execution.getVariableTyped('plot')}")
+        .keeping();
+    let instance = bench.start(&variables(&[])).await;
+    bench.waits(&instance).await;
+    let picture = bench
+        .engine
+        .variable_data(&instance, &instance, "picture", 1 << 20)
+        .await
+        .unwrap();
+    assert_eq!(picture.media_type(), Some("image/png"));
+    assert!(picture.whole().await.unwrap().starts_with(b"\x89PNG"));
+    let answer = bench.variable(&instance, "answer").await;
+    assert_eq!(answer["result"]["mean"], json!(0.5), "{answer}");
+    assert_eq!(answer["result"]["squares"][0], json!(0.0), "{answer}");
 }

@@ -3,7 +3,7 @@
 use engine_client::Variable;
 use serde_json::json;
 
-use crate::world::{Bench, variables};
+use crate::world::{Bench, has_root, variables};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_has_native_values_and_gives_them_back() {
@@ -74,6 +74,9 @@ async fn a_shell_scripts_inputs_are_its_standard_input_and_its_result_is_what_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scilab_computes() {
+    if !has_root("scilab", "scilab") {
+        return;
+    }
     let source = "x = A \\ b;\nresidual = norm(A * x - b);";
     let bench = Bench::new("scilab_compute")
         .input("script", source)

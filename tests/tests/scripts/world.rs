@@ -1,5 +1,7 @@
 //! A `procos up` whose engine all tests of this binary share, and processes made to measure.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use engine_client::{
     DeploymentRequest, EngineClient, Incident, InstanceState, Resource, Variable, Variables,
 };
 use serde_json::{Value, json};
-use tests::{Engine, Procos, Running, Scratch, free_port, until};
+use tests::{Engine, Procos, Running, Scratch, free_port, until, workspace};
 
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
@@ -22,12 +24,21 @@ impl System {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<System> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let own = "routes:
-  data_processing: {adapter: script, with: {language: python, rate: 2}}
-sandbox: {backend: bubblewrap, script_directories: [scripts], memory: 512Mi, cpus: 1}
-workers: {retry: R2/PT1S}
-";
-            let scratch = configured("scripts", own);
+            let roots = ["science", "scilab"].map(|name| (name, root(name)));
+            let roots = roots.iter().filter(|(_, root)| root.is_dir());
+            let roots = json!(
+                roots
+                    .map(|(name, root)| (*name, root))
+                    .collect::<BTreeMap<_, _>>()
+            );
+            let own = format!(
+                "routes:
+  data_processing: {{adapter: script, with: {{language: python, rate: 2}}}}
+sandbox: {{backend: bubblewrap, script_directories: [scripts], memory: 512Mi, cpus: 1, roots: {roots}}}
+workers: {{retry: R2/PT1S}}
+"
+            );
+            let scratch = configured("scripts", &own);
             std::fs::create_dir(scratch.path().join("scripts")).unwrap();
             std::fs::write(
                 scratch.path().join("scripts/operators.py"),
@@ -39,6 +50,20 @@ workers: {retry: R2/PT1S}
             System { scratch, up }
         })
     }
+}
+
+/// The unpacked system of this name, which `script/test` makes.
+fn root(name: &str) -> PathBuf {
+    workspace().join("target/images/roots").join(name)
+}
+
+/// Whether scripts can run in the unpacked system of this name; says where a test is left out because they cannot.
+pub(crate) fn has_root(test: &str, name: &str) -> bool {
+    let root = root(name);
+    if !root.is_dir() {
+        tests::skip(test, format!("no {}; script/test makes it", root.display()));
+    }
+    root.is_dir()
 }
 
 /// A folder with a configuration for the engine that is there.
