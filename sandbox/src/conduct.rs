@@ -31,10 +31,16 @@ pub(crate) async fn conduct(
     };
     let end = match timeout_at(deadline, cell.send(&order, limits)).await {
         Ok(sent) => {
-            sent?;
-            timeout_at(deadline, run.until_its_end(cell))
-                .await
-                .unwrap_or(End::Hit(Limit::Time))
+            match sent {
+                Ok(()) => timeout_at(deadline, run.until_its_end(cell))
+                    .await
+                    .unwrap_or(End::Hit(Limit::Time)),
+                // An order may be more than there is memory for.
+                Err(error) => match cell.autopsy().await.hit {
+                    Some(limit) => End::Hit(limit),
+                    None => return Err(error),
+                },
+            }
         }
         Err(_) => End::Hit(Limit::Time),
     };

@@ -39,6 +39,9 @@ const FILE_TYPE: u64 = 0o170_000;
 const FIFO: u64 = 0o010_000;
 
 const AF_UNIX: u64 = 1;
+/// Calls that are answered as an older kernel would: libraries then use others, whose arguments a filter can see.
+const UNKNOWN: [&str; 2] = ["clone3", "openat2"];
+
 const ENOSYS: u32 = 38;
 const EPERM: u32 = 1;
 const EAFNOSUPPORT: u32 = 97;
@@ -61,8 +64,7 @@ pub(crate) fn docker_profile() -> Json {
         ],
         "syscalls": [
             {"names": names, "action": "SCMP_ACT_ALLOW"},
-            // Without it the C library uses clone, whose flags a filter can see.
-            {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS},
+            {"names": UNKNOWN, "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS},
             {"names": ["clone"], "action": "SCMP_ACT_ALLOW",
              "args": [{"index": 0, "value": NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]},
             {"names": ["mknod"], "action": "SCMP_ACT_ALLOW",
@@ -123,7 +125,7 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
         .filter(|name| seccompiler_knows(name, arch))
         .map(|name| json!({ "syscall": name }))
         .collect();
-    rules.push(json!({"syscall": "clone3"}));
+    rules.extend(UNKNOWN.map(|name| json!({"syscall": name})));
     rules.push(json!({"syscall": "clone", "args": [is(0, json!({"masked_eq": NEW_NAMESPACES}), 0)]}));
     // The older call is missing on newer architectures.
     if seccompiler_knows("mknod", arch) {
@@ -137,7 +139,7 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
     Ok(vec![
         compile(json!({"mismatch_action": {"errno": EPERM}, "match_action": "allow", "filter": rules}))?,
         compile(
-            json!({"mismatch_action": "allow", "match_action": {"errno": ENOSYS}, "filter": [{"syscall": "clone3"}]}),
+            json!({"mismatch_action": "allow", "match_action": {"errno": ENOSYS}, "filter": UNKNOWN.map(|name| json!({"syscall": name}))}),
         )?,
         compile(
             json!({"mismatch_action": "allow", "match_action": {"errno": EAFNOSUPPORT}, "filter": [

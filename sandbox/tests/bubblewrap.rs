@@ -231,6 +231,12 @@ async fn what_is_asked_for_tightens_and_nothing_loosens() {
         Ending::Limit(hit) => assert_eq!((hit.limit, hit.said.contains("40.0 MiB")), (Limit::Memory, true)),
         other => panic!("{other:?}"),
     }
+    let mut large = python("result = len(inputs['text'])");
+    large.inputs.insert("text".into(), "x".repeat(100 << 20).into());
+    match sandbox.run(&large, &tight).await.unwrap().ending {
+        Ending::Limit(hit) => assert_eq!(hit.limit, Limit::Memory),
+        other => panic!("{other:?}"),
+    }
     let loose = Limits {
         timeout: Duration::from_secs(1000),
         memory: u64::MAX,

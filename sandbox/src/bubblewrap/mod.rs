@@ -78,7 +78,7 @@ impl Bubblewrap {
         };
         let owner = Owner::register(&notes(settings)).map_err(note)?;
         Ok(Self {
-            program,
+            program: whole(program),
             filters: seccomp::filters().map_err(refused)?,
             spawner: Arc::new(Spawner::start().map_err(|error| refused(error.to_string()))?),
             hierarchy: Hierarchy::find(owner.id()),
@@ -116,6 +116,16 @@ impl Bubblewrap {
             said,
         }
     }
+}
+
+/// The program by its whole path: cells are started without an environment, and so without `PATH`.
+fn whole(program: PathBuf) -> PathBuf {
+    if program.components().count() > 1 {
+        return std::path::absolute(&program).unwrap_or(program);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(&program));
+    found.into_iter().find(|path| path.is_file()).unwrap_or(program)
 }
 
 /// Each backend has notes of its own: what is left of one is found by that one alone.
@@ -195,5 +205,17 @@ impl Drop for Bubblewrap {
         if let Some(hierarchy) = &self.hierarchy {
             hierarchy.remove_of(self.owner.id());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_on_the_path() {
+        assert!(whole("sh".into()).is_absolute());
+        assert!(whole("./sh".into()).is_absolute());
+        assert_eq!(whole("no-such-program".into()), PathBuf::from("no-such-program"));
     }
 }

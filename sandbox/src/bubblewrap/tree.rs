@@ -48,7 +48,8 @@ impl Tree {
         if roughly <= enough {
             return roughly;
         }
-        files + self.pids.iter().map(|pid| proportional(*pid)).sum::<u64>()
+        let exactly = |pid: &u32| proportional(*pid).unwrap_or_else(|| resident(*pid));
+        files + self.pids.iter().map(exactly).sum::<u64>()
     }
 
     /// Computing time, of processes that have ended, too.
@@ -69,14 +70,13 @@ fn resident(pid: u32) -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-/// Resident memory where each page counts for its share: `Pss` of `smaps_rollup`.
-fn proportional(pid: u32) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let kilobytes = rollup
-        .lines()
-        .find_map(|line| line.strip_prefix("Pss:"))
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.map_or(0, |kilobytes| kilobytes * 1024)
+/// Resident memory where each page counts for its share: `Pss` of `smaps_rollup`. None where it may not be read, as by root
+/// in a container that may not trace.
+fn proportional(pid: u32) -> Option<u64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let rest = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kilobytes: u64 = rest.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// What lies in a cell's file systems in memory.
