@@ -130,7 +130,7 @@ fn deploying_the_same_again_makes_nothing_new() {
     };
     let (first, second) = (deploy().json(), deploy().json());
     assert_eq!(versions(&first), versions(&second));
-    assert_eq!(versions(&second).len(), 2, "{second}");
+    assert_eq!(versions(&second).len(), 3, "{second}");
 }
 
 #[test]
