@@ -107,7 +107,6 @@ fn forty() -> String {
       <extensionElements>
         <camunda:inputOutput>
           <camunda:inputParameter name="script">{source}</camunda:inputParameter>
-          <camunda:outputParameter name="answer">${{result}}</camunda:outputParameter>
         </camunda:inputOutput>
       </extensionElements>
       <multiInstanceLoopCharacteristics isSequential="true">
