@@ -66,15 +66,19 @@ impl Ran {
     }
 }
 
+const PATH: &str = crate::cell::ENVIRONMENT[0].1;
+
 impl Harness {
     /// Of a language; where its interpreter is missing, says so and gives none.
     fn start(test: &str, language: Language) -> Option<Self> {
         let command = language.command();
-        let missing = match language {
-            Language::Scilab => Some("/usr/bin/scilab-cli"),
-            _ => Some(command[0]),
+        let program = match language {
+            Language::Scilab => "scilab-cli",
+            _ => command[0],
         };
-        if let Some(program) = missing.filter(|program| !Path::new(program).exists()) {
+        // As a cell looks for it.
+        let path = PATH.split(':').map(|folder| Path::new(folder).join(program));
+        if !path.into_iter().any(|path| path.exists()) {
             assert!(
                 std::env::var_os("CI").is_none(),
                 "{test} must not be left out in continuous integration"
@@ -89,6 +93,7 @@ impl Harness {
         let child = Command::new(command[0])
             .args(&command[1..])
             .current_dir(home.path())
+            .env("PATH", PATH)
             .env_remove("NODE_EXTRA_CA_CERTS")
             .env_remove("NODE_OPTIONS")
             .env("HOME", home.path())

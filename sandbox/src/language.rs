@@ -66,22 +66,16 @@ impl Language {
         match self {
             // -I: neither the environment nor the working directory say what is imported. -X utf8: whatever the locale.
             Self::Python => vec![
-                "/usr/bin/python3",
+                "python3",
                 "-I",
                 "-X",
                 "utf8",
                 "-c",
                 include_str!("harness/python.py"),
             ],
-            Self::JavaScript => vec!["/usr/bin/node", "-e", include_str!("harness/javascript.cjs")],
-            Self::Shell => vec!["/bin/sh", "-c", SHELL],
-            Self::Scilab => vec![
-                "/bin/sh",
-                "-c",
-                SCILAB,
-                "scilab",
-                include_str!("harness/scilab.sce"),
-            ],
+            Self::JavaScript => vec!["node", "-e", include_str!("harness/javascript.cjs")],
+            Self::Shell => vec!["sh", "-c", SHELL],
+            Self::Scilab => vec!["sh", "-c", SCILAB, "scilab", include_str!("harness/scilab.sce")],
         }
     }
 }

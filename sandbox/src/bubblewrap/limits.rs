@@ -80,7 +80,7 @@ pub(crate) fn bounds(shape: &Shape, in_cgroup: bool, settings: &Settings) -> Vec
         // bash and other shells call it differently.
         set += &format!("ulimit -u {most} 2>/dev/null || ulimit -p {most}; ");
     }
-    ["/bin/sh", "-c", &format!("{set}exec \"$@\""), "sandbox"]
+    ["sh", "-c", &format!("{set}exec \"$@\""), "sandbox"]
         .map(str::to_owned)
         .into()
 }

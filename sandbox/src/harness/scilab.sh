@@ -30,14 +30,27 @@ procos_own = "$text/";
 exec(procos_own + "last.sce", "errcatch", -1);
 exit(0);
 TEXT
-HOME=$own SCIHOME=$own LC_ALL=C.UTF-8 scilab-cli -nb -noatomsautoload -f "$own/main.sce" </dev/null 3>&- 4>&- &
+# Where the system's own links to its libraries of linear algebra are not seen, as they lie in /etc.
+for folder in /usr/lib/*/blas /usr/lib/*/lapack; do
+  [ -d "$folder" ] && [ ! -d /etc/alternatives ] && LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
+done
+[ "${LD_LIBRARY_PATH:-}" ] && export LD_LIBRARY_PATH
+# Where it dies before it has an order, nobody is to wait for it.
+{
+  HOME=$own SCIHOME=$own LC_ALL=C.UTF-8 scilab-cli -nb -noatomsautoload -f "$own/main.sce" </dev/null 3>&- 4>&-
+  status=$?
+  [ -e "$own/ordered" ] || kill -KILL $$
+  exit $status
+} &
 
 IFS= read -r mark || {
   # Nobody will write: Scilab ends.
+  : >"$own/ordered"
   : >"$own/go"
   rm -rf "$own"
   exit 0
 }
+: >"$own/ordered"
 IFS= read -r name && read -r script inputs files outputs variables || exit 1
 list= asked= named=
 while [ "$files" -gt 0 ]; do IFS= read -r line && list=$list$line$nl files=$((files - 1)) || exit 1; done

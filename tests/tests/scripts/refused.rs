@@ -1,4 +1,4 @@
-//! A sandbox that cannot be used: other topics go on, and script tasks say why they do not.
+//! What the sandbox of a pool is: one that cannot be used, one of its own, one that a launcher has.
 
 use std::time::Duration;
 
@@ -78,4 +78,35 @@ workers: {pools: [{name: own, capacity: 4, topics: [own_script]}]}
     worker.signal(Signal::TERM);
     assert!(worker.wait_for_end(Duration::from_secs(60)).success());
     family.wait_gone(Duration::from_secs(10)).await;
+}
+
+/// A worker without a sandbox of its own, and with nothing that could make one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_launcher_runs_the_scripts_of_workers() {
+    let scratch = configured("launcher", "sandbox: {backend: bubblewrap}\n");
+    let socket = scratch.path().join("launcher.sock");
+    let listen = ["sandbox-launcher", "--listen", socket.to_str().unwrap()];
+    let launcher = Procos::new(scratch.path()).args(listen).spawn();
+    launcher.wait_for_line("the sandbox launcher serves", Duration::from_secs(60));
+    let own = format!(
+        "routes: {{launched_script: {{adapter: script, topic: python_script}}}}
+sandbox: {{backend: launcher, launcher: {}, bubblewrap: /bin/false}}
+workers: {{pools: [{{name: launched, capacity: 4, topics: [launched_script]}}]}}
+",
+        socket.display()
+    );
+    let scratch = configured("launched", &own);
+    let worker = Procos::new(scratch.path()).args(["worker"]).spawn();
+    worker.wait_for_line("pool starts", Duration::from_secs(60));
+    let bench = Bench::elsewhere("launched_script")
+        .input("script", "result = inputs['a']")
+        .input("a", "${40 + 2}");
+    assert_eq!(bench.answer().await["result"], 42);
+    let doctor = Procos::new(scratch.path()).args(["doctor"]).run().stdout;
+    assert!(doctor.contains("✓ sandbox"), "{doctor}");
+    for process in [worker, launcher] {
+        process.signal(Signal::TERM);
+        assert!(process.wait_for_end(Duration::from_secs(60)).success());
+    }
+    assert!(!socket.exists());
 }
