@@ -69,6 +69,18 @@ codes! {
     /// asks for its topic gets an error instead of tasks.
     NAMELESS_PROPERTY = "nameless-property",
         "give the property a name, or remove it";
+    /// A part of `procos:security` that nobody reads: a policy with a misspelt rule is no policy.
+    SECURITY_UNKNOWN_ELEMENT = "security-unknown-element",
+        "write procos:security as docs and Modeler's descriptor have it: allowedTasks/task{topic, sandboxLevel}, dataClassification{level}, accessControl{roles}, encrypted{variables}";
+    /// A level that is none.
+    SECURITY_UNKNOWN_LEVEL = "security-unknown-level",
+        "use one of the levels that the message lists, in small letters";
+    /// A rule without what it rules.
+    SECURITY_INCOMPLETE = "security-incomplete",
+        "give the attribute that the message names, or remove the rule";
+    /// Two policies: which of them counts would be a guess.
+    SECURITY_TWICE = "security-twice",
+        "put all rules into one procos:security";
 }
 
 #[cfg(test)]

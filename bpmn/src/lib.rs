@@ -8,9 +8,11 @@ mod catches;
 pub mod codes;
 mod model;
 mod read;
+pub mod security;
+pub mod tree;
 mod xml;
 
 pub use codes::Code;
 pub use model::{ErrorDefinition, Event, FlowNode, Kind, Message, Model, Process, Property, Topic, TopicUse};
 pub use read::read;
-pub use xml::{MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS};
+pub use xml::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, Namespace};

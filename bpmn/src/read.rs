@@ -4,7 +4,8 @@ use diagnostics::{Diagnostic, LineIndex, Related};
 
 use crate::codes;
 use crate::model::{ErrorDefinition, Event, FlowNode, Kind, Message, Model, Process, Property, Topic};
-use crate::xml::{self, Element, Namespace};
+use crate::tree::{Element, Tree};
+use crate::xml::Namespace;
 
 /// Reads a BPMN 2.0 file. `file` is what findings call it.
 ///
@@ -19,12 +20,18 @@ pub fn read(file: &str, bytes: &[u8]) -> (Option<Model>, Vec<Diagnostic>) {
 }
 
 fn read_into(file: &str, bytes: &[u8], findings: &mut Vec<Diagnostic>) -> Result<Model, Box<Diagnostic>> {
-    let text = xml::decode(file, bytes)?;
-    let lines = LineIndex::new(text);
-    let document = xml::parse(file, text, &lines, findings)?;
-    let root = &document.root;
+    let tree = Tree::read_into(file, bytes, findings)?;
+    from_tree(file, &tree, findings)
+}
+
+pub(crate) fn from_tree(
+    file: &str,
+    tree: &Tree<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Result<Model, Box<Diagnostic>> {
+    let (root, lines) = (tree.root(), tree.lines());
     if !root.is(Namespace::Bpmn, "definitions") {
-        let message = match document.namespace.as_str() {
+        let message = match &*root.uri {
             "" => format!("the root element is `{}`, not BPMN's `definitions`", root.name),
             uri => format!(
                 "the root element is `{}` of {uri}, not BPMN's `definitions`",
@@ -35,12 +42,12 @@ fn read_into(file: &str, bytes: &[u8], findings: &mut Vec<Diagnostic>) -> Result
             .error(file, lines.range(root.tag.clone()), message)
             .into());
     }
-    let reader = Reader::new(&lines, root);
+    let reader = Reader::new(lines, root);
     let processes = root
         .children(Namespace::Bpmn, "process")
         .map(|it| reader.process(it))
         .collect();
-    check(file, root, &lines, findings);
+    check(file, root, lines, findings);
     Ok(Model {
         processes,
         errors: reader.errors,

@@ -274,6 +274,8 @@ fn places_are_exact() {
         "<a/>\n  ‹x›",
         "\n‹<?xml version=\"1.0\"?>›<a/>",
         "<a>‹<1/>›</a>",
+        "<a>‹<b\u{85}c=\"1\"/>›</a>",
+        "<a xmlns:x=\"u\" xmlns:y=\"u\" x:b=\"\" ‹y:b=\"\"›/>",
         "<a>\n  <b>\n  </b>\n‹›",
     ];
     for case in cases {
@@ -313,6 +315,8 @@ fn a_declared_encoding_matters_where_characters_differ() {
     assert!(with("ISO-8859-1", "e").is_empty());
     assert_eq!(with("ISO-8859-1", "é"), ["not-utf8"]);
     assert_eq!(with("UTF-16", "e"), ["not-utf8"]);
+    // The same bytes are another file there.
+    assert_eq!(with("IBM037", "e"), ["not-utf8"]);
 }
 
 #[test]

@@ -1,115 +1,23 @@
-//! A tree of elements with positions, out of quick-xml's events.
+//! Out of quick-xml's events a tree of elements with positions.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use diagnostics::{Diagnostic, LineIndex, Related};
 use quick_xml::XmlVersion;
 use quick_xml::errors::IllFormedError;
 use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::attributes::AttrError;
+use quick_xml::events::attributes::{AttrError, Attribute as XmlAttribute};
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::ResolveResult;
+use quick_xml::name::{PrefixDeclaration, QName, ResolveResult};
 use quick_xml::reader::NsReader;
 
+use super::names::{is_name, is_xml_char};
+use super::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, Namespace};
 use crate::codes::{self, Code};
-
-/// The largest file that is read, in bytes.
-pub const MAX_BYTES: usize = 16 << 20;
-/// How many elements may be nested in each other.
-pub const MAX_DEPTH: usize = 256;
-/// How many elements a file may have. Camunda 7.24 with the usual heap of 512 MiB takes a file full of user tasks
-/// as large as this in some ten seconds, and runs out of memory at two and a half times as many.
-pub const MAX_ELEMENTS: usize = 20_000;
-
-const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
-const CAMUNDA: &str = "http://camunda.org/schema/1.0/bpmn";
-/// Camunda's name before it left Activiti; the engine reads it as its own (`BpmnParse.CAMUNDA_BPMN_EXTENSIONS_NS`).
-const ACTIVITI: &str = "http://activiti.org/bpmn";
-
-/// Whose name it is. Prefixes are resolved: they carry no meaning of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Namespace {
-    None,
-    Bpmn,
-    Camunda,
-    Other,
-}
-
-/// One element. Text is checked but not kept: nothing that is read so far lies in it.
-#[derive(Debug)]
-pub(crate) struct Element<'t> {
-    pub(crate) namespace: Namespace,
-    pub(crate) name: &'t str,
-    pub(crate) attributes: Vec<Attribute<'t>>,
-    pub(crate) children: Vec<Element<'t>>,
-    /// The opening tag, in bytes.
-    pub(crate) tag: Range<usize>,
-}
-
-/// One attribute, its value with references resolved.
-#[derive(Debug)]
-pub(crate) struct Attribute<'t> {
-    pub(crate) namespace: Namespace,
-    pub(crate) name: &'t str,
-    pub(crate) value: Cow<'t, str>,
-    /// Name, equals sign and quoted value, in bytes.
-    pub(crate) range: Range<usize>,
-}
-
-impl<'t> Element<'t> {
-    pub(crate) fn is(&self, namespace: Namespace, name: &str) -> bool {
-        self.namespace == namespace && self.name == name
-    }
-
-    pub(crate) fn attribute(&self, namespace: Namespace, name: &str) -> Option<&Attribute<'t>> {
-        self.attributes
-            .iter()
-            .find(|it| it.namespace == namespace && it.name == name)
-    }
-
-    /// The value of an attribute without a prefix, as BPMN's own are written.
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.attribute(Namespace::None, name).map(|it| &*it.value)
-    }
-
-    pub(crate) fn children(&self, namespace: Namespace, name: &str) -> impl Iterator<Item = &Element<'t>> {
-        self.children.iter().filter(move |it| it.is(namespace, name))
-    }
-}
-
-/// The root element, and the namespace it is in (empty for none).
-#[derive(Debug)]
-pub(crate) struct Document<'t> {
-    pub(crate) root: Element<'t>,
-    pub(crate) namespace: String,
-}
-
-/// Decodes the bytes; a byte order mark goes.
-pub(crate) fn decode<'t>(file: &str, bytes: &'t [u8]) -> Result<&'t str, Box<Diagnostic>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if bytes.len() > MAX_BYTES {
-        let message = format!(
-            "the file has {} bytes, {MAX_BYTES} is the most that is read",
-            bytes.len()
-        );
-        return Err(codes::FILE_TOO_LARGE.error(file, None, message).into());
-    }
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(codes::NOT_UTF8
-            .error(file, None, "the file is UTF-16, not UTF-8".into())
-            .into());
-    }
-    std::str::from_utf8(bytes).map_err(|error| {
-        let (good, bad) = bytes.split_at(error.valid_up_to());
-        let good = std::str::from_utf8(good).unwrap_or_default();
-        let place = LineIndex::new(good).range(good.len()..good.len());
-        let byte = bad.first().copied().unwrap_or_default();
-        codes::NOT_UTF8
-            .error(file, place, format!("byte 0x{byte:02X} is not UTF-8 here"))
-            .into()
-    })
-}
+use crate::tree::{Attribute, Declaration, Element, Text};
 
 /// Reads the whole document, or says where it breaks. What does not keep it from being read goes to `findings`.
 pub(crate) fn parse<'t>(
@@ -117,7 +25,7 @@ pub(crate) fn parse<'t>(
     text: &'t str,
     lines: &LineIndex<'_>,
     findings: &mut Vec<Diagnostic>,
-) -> Result<Document<'t>, Box<Diagnostic>> {
+) -> Result<Element<'t>, Box<Diagnostic>> {
     let say = |broken: Broken| {
         let diagnostic = broken.code.error(file, lines.range(broken.place), broken.message);
         let Some((name, tag)) = broken.opened else {
@@ -134,7 +42,8 @@ pub(crate) fn parse<'t>(
         text,
         reader: NsReader::from_str(text),
         open: Vec::new(),
-        namespace: None,
+        addresses: HashSet::new(),
+        begun: false,
         root: None,
         elements: 0,
         encoding: None,
@@ -142,17 +51,13 @@ pub(crate) fn parse<'t>(
     let result = builder.run();
     findings.extend(builder.encoding.map(say));
     result.map_err(|broken| Box::new(say(broken)))?;
-    let Some(root) = builder.root else {
+    builder.root.ok_or_else(|| {
         let what = if text.trim().is_empty() {
             "the file is empty"
         } else {
             "the file has no element"
         };
-        return Err(say(Broken::xml(text.len()..text.len(), what)).into());
-    };
-    Ok(Document {
-        root,
-        namespace: builder.namespace.unwrap_or_default(),
+        say(Broken::xml(text.len()..text.len(), what)).into()
     })
 }
 
@@ -183,8 +88,10 @@ struct Builder<'t> {
     text: &'t str,
     reader: NsReader<&'t [u8]>,
     open: Vec<Element<'t>>,
-    /// The root's namespace, from its opening tag on.
-    namespace: Option<String>,
+    /// The namespaces' addresses that were met, each once.
+    addresses: HashSet<Arc<str>>,
+    /// Whether the root's opening tag has been read.
+    begun: bool,
     /// The root, once it has ended.
     root: Option<Element<'t>>,
     elements: usize,
@@ -205,25 +112,36 @@ impl<'t> Builder<'t> {
             match event {
                 Event::Start(tag) => self.start(&tag, here)?,
                 Event::Empty(tag) => {
+                    let end = here.end;
                     self.start(&tag, here)?;
-                    self.end();
+                    self.end(end);
                 }
-                Event::End(_) => self.end(),
-                Event::Text(text) => self.text_outside(here, text.trim().is_empty())?,
-                Event::CData(_) => self.text_outside(here, false)?,
+                Event::End(_) => self.end(here.end),
+                Event::Text(text) => {
+                    self.text_outside(&here, text.trim().is_empty())?;
+                    let value = Cow::Borrowed(self.text.get(here.clone()).unwrap_or_default());
+                    self.text(value, here);
+                }
+                Event::CData(data) => {
+                    self.text_outside(&here, false)?;
+                    let from = here.start + "<![CDATA[".len();
+                    let value = Cow::Borrowed(self.text.get(from..from + data.len()).unwrap_or_default());
+                    self.text(value, here);
+                }
                 Event::GeneralRef(reference) => {
-                    self.text_outside(here.clone(), false)?;
-                    let known = match reference.resolve_char_ref() {
-                        Ok(Some(c)) => is_xml_char(c),
-                        Ok(None) => resolve_predefined_entity(&reference).is_some(),
-                        Err(_) => false,
+                    self.text_outside(&here, false)?;
+                    let meant = match reference.resolve_char_ref() {
+                        Ok(Some(c)) => Some(c.to_string()).filter(|_| is_xml_char(c)),
+                        Ok(None) => resolve_predefined_entity(&reference).map(str::to_owned),
+                        Err(_) => None,
                     };
-                    if !known {
+                    let Some(meant) = meant else {
                         return Err(Broken::xml(
                             here,
                             format!("`&{};` stands for nothing", &*reference),
                         ));
-                    }
+                    };
+                    self.text(Cow::Owned(meant), here);
                 }
                 Event::Decl(declaration) => {
                     if here.start != 0 {
@@ -260,12 +178,13 @@ impl<'t> Builder<'t> {
     }
 
     fn start(&mut self, tag: &BytesStart<'_>, here: Range<usize>) -> Result<(), Broken> {
-        if self.open.is_empty() && self.namespace.is_some() {
+        if self.open.is_empty() && self.begun {
             return Err(Broken::xml(
                 here,
                 "there is a second root element: XML has exactly one",
             ));
         }
+        self.begun = true;
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
             let message = format!("the file has more than {MAX_ELEMENTS} elements");
@@ -275,7 +194,6 @@ impl<'t> Builder<'t> {
             let message = format!("more than {MAX_DEPTH} elements are nested in each other");
             return Err(Broken::new(&codes::TOO_DEEP, here, message));
         }
-        let attributes = self.attributes(tag, &here)?;
         let name = tag.name();
         if !is_name(name.into_inner()) {
             return Err(Broken::xml(
@@ -283,37 +201,67 @@ impl<'t> Builder<'t> {
                 format!("`{}` is not a name of an element", name.into_inner()),
             ));
         }
-        let (resolved, local) = self.reader.resolver().resolve_element(name);
-        let namespace = namespace(&resolved, &here)?;
-        if self.open.is_empty() {
-            self.namespace = Some(match resolved {
-                ResolveResult::Bound(uri) => uri.into_inner().to_owned(),
-                _ => String::new(),
-            });
-        }
-        let name = self.slice(&here, tag, local.into_inner());
-        self.open.push(Element {
-            namespace,
-            name,
-            attributes,
+        let mut element = Element {
+            namespace: Namespace::None,
+            uri: Arc::from(""),
+            name: "",
+            attributes: Vec::new(),
+            declarations: Vec::new(),
             children: Vec::new(),
+            texts: Vec::new(),
+            span: here.clone(),
             tag: here,
-        });
+        };
+        self.attributes(tag, &mut element)?;
+        let here = &element.tag;
+        let (resolved, local) = self.reader.resolver().resolve_element(name);
+        let uri = address(&resolved, here)?.into_owned();
+        element.name = self.slice(here, tag, local.into_inner());
+        (element.namespace, element.uri) = self.intern(&uri);
+        self.open.push(element);
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, at: usize) {
         // quick-xml has matched the names already.
-        let Some(element) = self.open.pop() else { return };
+        let Some(mut element) = self.open.pop() else { return };
+        element.span.end = at;
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
             None => self.root = Some(element),
         }
     }
 
-    fn attributes(&self, tag: &BytesStart<'_>, here: &Range<usize>) -> Result<Vec<Attribute<'t>>, Broken> {
-        let mut attributes = Vec::new();
-        for attribute in tag.attributes() {
+    fn text(&mut self, value: Cow<'t, str>, span: Range<usize>) {
+        if let Some(element) = self.open.last_mut() {
+            let after = element.children.len();
+            element.texts.push(Text { value, span, after });
+        }
+    }
+
+    /// The namespace, and the one copy of its address.
+    fn intern(&mut self, uri: &str) -> (Namespace, Arc<str>) {
+        let uri = self.addresses.get(uri).cloned().unwrap_or_else(|| {
+            let new: Arc<str> = Arc::from(uri);
+            self.addresses.insert(Arc::clone(&new));
+            new
+        });
+        let namespace = if uri.is_empty() {
+            Namespace::None
+        } else {
+            Namespace::of(&uri)
+        };
+        (namespace, uri)
+    }
+
+    fn attributes(&mut self, tag: &BytesStart<'_>, element: &mut Element<'t>) -> Result<(), Broken> {
+        let here = &element.tag.clone();
+        for (before, attribute) in tag.attributes().enumerate() {
+            // Each is compared with all before it.
+            if before == MAX_ATTRIBUTES {
+                let message = format!("the element has more than {MAX_ATTRIBUTES} attributes");
+                return Err(Broken::new(&codes::FILE_TOO_LARGE, here.clone(), message));
+            }
             let attribute = attribute.map_err(|error| {
                 // Its positions count from the tag's name.
                 let at = here.start + 1 + attribute_error_offset(&error);
@@ -342,13 +290,30 @@ impl<'t> Builder<'t> {
                 let message = format!("the character U+{:04X} is not allowed in XML", u32::from(c));
                 return Err(Broken::xml(range, message));
             }
-            if attribute.key.as_namespace_binding().is_some() {
+            if let Some(prefix) = attribute.key.as_namespace_binding() {
+                let prefix = match prefix {
+                    PrefixDeclaration::Default => None,
+                    PrefixDeclaration::Named(prefix) => Some(self.slice(here, tag, prefix)),
+                };
+                let (_, uri) = self.intern(&value);
+                element.declarations.push(Declaration { prefix, uri, range });
                 continue;
             }
             let (resolved, local) = self.reader.resolver().resolve_attribute(attribute.key);
-            attributes.push(Attribute {
-                namespace: namespace(&resolved, &range)?,
-                name: self.slice(here, tag, local.into_inner()),
+            let uri = address(&resolved, &range)?.into_owned();
+            let name = self.slice(here, tag, local.into_inner());
+            let (namespace, uri) = self.intern(&uri);
+            if element
+                .attributes
+                .iter()
+                .any(|it| it.name == name && it.uri == uri)
+            {
+                return Err(Broken::xml(range, "the attribute is there twice"));
+            }
+            element.attributes.push(Attribute {
+                namespace,
+                uri,
+                name,
                 value: match value {
                     Cow::Borrowed(value) => Cow::Borrowed(self.slice(here, tag, value)),
                     Cow::Owned(value) => Cow::Owned(value),
@@ -356,15 +321,15 @@ impl<'t> Builder<'t> {
                 range,
             });
         }
-        Ok(attributes)
+        Ok(())
     }
 
-    fn text_outside(&self, here: Range<usize>, harmless: bool) -> Result<(), Broken> {
+    fn text_outside(&self, here: &Range<usize>, harmless: bool) -> Result<(), Broken> {
         if harmless || !self.open.is_empty() {
             return Ok(());
         }
         let at = here.start + (self.text[here.clone()].len() - self.text[here.clone()].trim_start().len());
-        let message = if self.namespace.is_some() {
+        let message = if self.begun {
             "text after the root element"
         } else {
             "this is not XML"
@@ -375,11 +340,13 @@ impl<'t> Builder<'t> {
     /// Whether a declared encoding makes other characters of these bytes than UTF-8 does. What the engine hands
     /// out has been decoded already, so this is said but does not keep anybody from reading on.
     fn misread(&self, encoding: &str) -> bool {
-        let same = ["utf-8", "utf8", "us-ascii"]
+        let encoding = encoding.to_ascii_lowercase();
+        let same = ["utf-8", "utf8", "us-ascii", "ascii"].contains(&encoding.as_str());
+        // Their first 128 characters are ASCII. Others, such as EBCDIC, make another file of the same bytes.
+        let extends_ascii = ["iso-8859-", "iso8859", "latin", "windows-125", "cp125"]
             .iter()
-            .any(|it| encoding.eq_ignore_ascii_case(it));
-        let wide = encoding.to_ascii_lowercase().starts_with("utf-16");
-        !same && (wide || !self.text.is_ascii())
+            .any(|it| encoding.starts_with(it));
+        !same && !(extends_ascii && self.text.is_ascii())
     }
 
     /// The part of the text that an event's piece is: events borrow from the tag, the tree from the text.
@@ -410,14 +377,21 @@ impl<'t> Builder<'t> {
     }
 }
 
-fn namespace(resolved: &ResolveResult<'_>, place: &Range<usize>) -> Result<Namespace, Broken> {
+/// The address that a name's prefix stands for. quick-xml gives it as it is written: references in it are resolved
+/// here, or a namespace could be spelt so that this reader and the engine take it for two.
+fn address<'r>(resolved: &'r ResolveResult<'r>, place: &Range<usize>) -> Result<Cow<'r, str>, Broken> {
     match resolved {
-        ResolveResult::Unbound => Ok(Namespace::None),
-        ResolveResult::Bound(uri) => Ok(match uri.into_inner() {
-            BPMN => Namespace::Bpmn,
-            CAMUNDA | ACTIVITI => Namespace::Camunda,
-            _ => Namespace::Other,
-        }),
+        ResolveResult::Unbound => Ok(Cow::Borrowed("")),
+        ResolveResult::Bound(uri) => {
+            let written = uri.into_inner();
+            let declaration = XmlAttribute {
+                key: QName("xmlns"),
+                value: Cow::Borrowed(written),
+            };
+            declaration
+                .normalized_value(XmlVersion::Implicit1_0)
+                .map_err(|error| Broken::xml(place.clone(), format!("the namespace `{written}`: {error}")))
+        }
         ResolveResult::Unknown(prefix) => Err(Broken::xml(
             place.clone(),
             format!("the prefix `{prefix}` is not declared: xmlns:{prefix}=\"…\" is missing"),
@@ -428,17 +402,6 @@ fn namespace(resolved: &ResolveResult<'_>, place: &Range<usize>) -> Result<Names
 /// Where in the tag a piece of it lies. Both point into the same text, so this is plain subtraction.
 fn offset_in(tag: &str, piece: &str) -> usize {
     (piece.as_ptr() as usize).saturating_sub(tag.as_ptr() as usize)
-}
-
-/// XML 1.0's Char.
-fn is_xml_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..)
-}
-
-/// Whether it can be a name, by its beginning: enough to tell a name from `<1>` or `a < b`.
-fn is_name(name: &str) -> bool {
-    name.split(':')
-        .all(|part| part.starts_with(|c: char| c == '_' || c.is_alphabetic()))
 }
 
 fn attribute_error_offset(error: &AttrError) -> usize {
