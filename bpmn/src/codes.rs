@@ -81,6 +81,24 @@ codes! {
     /// Two policies: which of them counts would be a guess.
     SECURITY_TWICE = "security-twice",
         "put all rules into one procos:security";
+    /// An expression that the engine could not read, or that is too deep to be judged.
+    EXPRESSION_SYNTAX = "expression-syntax",
+        "repair the expression; where plain text is meant, write \\${ for ${";
+    /// An expression that calls what is not on the list of what only reads data.
+    EXPRESSION_CALL = "expression-call",
+        "compute it in a task before, such as json_transform or python_script, and let the expression read the variable";
+    /// An expression that reads an entry whose name it computes.
+    EXPRESSION_COMPUTED_KEY = "expression-computed-key",
+        "write the key as a text in quotes or a number, or pick the entry in a task before and read the variable";
+    /// An expression that reaches for classes, class loaders, the engine or its services.
+    EXPRESSION_FORBIDDEN_NAME = "expression-forbidden-name",
+        "let a worker do it: an external task with a topic; rename the property where it is data of yours";
+    /// An expression that uses the engine's own objects for more than ids, the business key and variables.
+    EXPRESSION_ENGINE_OBJECT = "expression-engine-object",
+        "read a variable by its name; of execution pass the ids, businessKey, getVariable and hasVariable alone";
+    /// An expression that names what engines have as beans.
+    EXPRESSION_BEAN = "expression-bean",
+        "hand in what the process needs as a variable, under another name";
 }
 
 #[cfg(test)]

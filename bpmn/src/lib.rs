@@ -6,7 +6,9 @@
 
 mod catches;
 pub mod codes;
+pub mod juel;
 mod model;
+pub mod policy;
 mod read;
 pub mod security;
 pub mod tree;
