@@ -104,13 +104,24 @@ const EXECUTION: &[&str] = &[
 ];
 
 /// Methods of `execution` that take a variable's name.
-const EXECUTION_VARIABLES: &[&str] = &["getVariable", "getVariableLocal", "hasVariable", "hasVariableLocal"];
+const EXECUTION_VARIABLES: &[&str] = &[
+    "getVariable",
+    "getVariableLocal",
+    "hasVariable",
+    "hasVariableLocal",
+];
 
 /// What may be read of `externalTask`, where an external task's error events decide.
 const EXTERNAL_TASK: &[&str] = &["errorMessage", "errorDetails"];
 
 /// Functions that come from nowhere but the engine, and how many arguments they take.
-const FUNCTIONS: &[(&str, usize)] = &[("now", 0), ("dateTime", 0), ("currentUser", 0), ("S", 1), ("JSON", 1)];
+const FUNCTIONS: &[(&str, usize)] = &[
+    ("now", 0),
+    ("dateTime", 0),
+    ("currentUser", 0),
+    ("S", 1),
+    ("JSON", 1),
+];
 
 /// Methods of texts, lists and Spin's JSON that read, and how many arguments they take. The number matters: Spin's
 /// `prop` with two sets.
@@ -194,12 +205,20 @@ impl Judge {
             Kind::Method(base, name, arguments) => self.method(base, name, arguments, it),
             Kind::IndexedMethod(base, key, arguments) => match &key.kind {
                 Kind::Text(name) => self.method(base, name, arguments, it),
-                _ => self.refuse(&codes::EXPRESSION_COMPUTED_KEY, "calls a method by a computed name", it),
+                _ => self.refuse(
+                    &codes::EXPRESSION_COMPUTED_KEY,
+                    "calls a method by a computed name",
+                    it,
+                ),
             },
             Kind::Function(name, arguments) => self.function(name, arguments, it),
             Kind::Unary(_, operand) => self.value(operand),
             Kind::Binary(Binary::InstanceOf, ..) => {
-                self.refuse(&codes::EXPRESSION_SYNTAX, "uses `instanceof`, which the engine cannot evaluate", it);
+                self.refuse(
+                    &codes::EXPRESSION_SYNTAX,
+                    "uses `instanceof`, which the engine cannot evaluate",
+                    it,
+                );
             }
             Kind::Binary(_, left, right) => {
                 self.value(left);
@@ -229,7 +248,9 @@ impl Judge {
             Some("externalTask") if EXTERNAL_TASK.contains(&name) => {}
             Some("execution" | "caseExecution") if EXECUTION.contains(&name) => {}
             Some(object) => {
-                let reason = format!("reads `{name}` of `{object}`, of which only ids, the business key and variables may be read");
+                let reason = format!(
+                    "reads `{name}` of `{object}`, of which only ids, the business key and variables may be read"
+                );
                 let code = forbidden(name).unwrap_or(&codes::EXPRESSION_ENGINE_OBJECT);
                 self.refuse(code, reason, it);
             }
@@ -260,7 +281,7 @@ impl Judge {
 
     fn method(&mut self, base: &Expr, name: &str, arguments: &[Expr], it: &Expr) {
         let count = arguments.len();
-        let takes = |list: &[(&str, usize)]| list.iter().any(|known| *known == (name, count));
+        let takes = |list: &[(&str, usize)]| list.contains(&(name, count));
         let object = engine_object(base);
         let property = name.strip_prefix("get").map(decapitalize).unwrap_or_default();
         let passes = match object {
@@ -294,7 +315,8 @@ impl Judge {
     fn function(&mut self, name: &str, arguments: &[Expr], it: &Expr) {
         if !FUNCTIONS.contains(&(name, arguments.len())) {
             let count = arguments.len();
-            let reason = format!("calls the function `{name}` with {count} arguments, which is not on the list");
+            let reason =
+                format!("calls the function `{name}` with {count} arguments, which is not on the list");
             self.refuse(&codes::EXPRESSION_CALL, reason, it);
         }
         arguments.iter().for_each(|it| self.value(it));
@@ -337,7 +359,9 @@ fn is_plain(it: &Expr) -> bool {
 /// Whether a value comes from `now()` or `dateTime()` by dates' methods alone.
 fn is_date(it: &Expr) -> bool {
     match &it.kind {
-        Kind::Function(name, arguments) => arguments.is_empty() && ["now", "dateTime"].contains(&name.as_str()),
+        Kind::Function(name, arguments) => {
+            arguments.is_empty() && ["now", "dateTime"].contains(&name.as_str())
+        }
         Kind::Method(base, name, _) => DATES.iter().any(|(known, _)| known == name) && is_date(base),
         _ => false,
     }

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 /// The codes of what does not pass.
 fn codes(text: &str) -> Vec<&'static str> {
     match juel::parse(text) {
-        Ok(template) => policy::refusals(&template).iter().map(|it| it.code.code).collect(),
+        Ok(template) => policy::refusals(&template)
+            .iter()
+            .map(|it| it.code.code)
+            .collect(),
         Err(_) => vec!["expression-syntax"],
     }
 }
@@ -78,14 +81,26 @@ fn all_else_is_refused_with_its_reason() {
         ("${execution.setVariable('a', 1)}", "expression-engine-object"),
         ("${execution.getVariable('a' + b)}", "expression-engine-object"),
         ("${execution.variables}", "expression-engine-object"),
-        ("${execution['processEngineServices']}", "expression-forbidden-name"),
-        ("${execution.processEngineServices.runtimeService}", "expression-forbidden-name"),
-        ("${execution.getProcessEngineServices()}", "expression-forbidden-name"),
+        (
+            "${execution['processEngineServices']}",
+            "expression-forbidden-name",
+        ),
+        (
+            "${execution.processEngineServices.runtimeService}",
+            "expression-forbidden-name",
+        ),
+        (
+            "${execution.getProcessEngineServices()}",
+            "expression-forbidden-name",
+        ),
         ("${(execution).setVariable('a', 1)}", "expression-engine-object"),
         ("${x ? execution : y}", "expression-engine-object"),
         ("${externalTask.topicName}", "expression-engine-object"),
         ("${externalTask.setRetries(3)}", "expression-engine-object"),
-        ("${task.delegateExecution.processEngineServices}", "expression-forbidden-name"),
+        (
+            "${task.delegateExecution.processEngineServices}",
+            "expression-forbidden-name",
+        ),
         ("${order.prop('a', 1)}", "expression-call"),
         ("${order.mapTo('java.lang.Object')}", "expression-call"),
         ("${order.deleteProp('a')}", "expression-call"),
@@ -127,7 +142,12 @@ fn what_is_no_expression_is_said_with_its_place() {
         ("${'\\n'}", 3..4),
     ] {
         let error = juel::parse(text).unwrap_err();
-        assert_eq!((error.span, error.limit), (place, false), "{text}: {}", error.message);
+        assert_eq!(
+            (error.span, error.limit),
+            (place, false),
+            "{text}: {}",
+            error.message
+        );
     }
 }
 
@@ -187,7 +207,9 @@ fn depth_and_length_are_limited() {
     let chain = |links: usize| format!("${{a{}}}", " or a".repeat(links));
     assert!(juel::parse(&chain(MAX_LINKS)).is_ok());
     assert!(juel::parse(&chain(MAX_LINKS + 1)).unwrap_err().limit);
-    for deep in ["-", "!", "a.", "a[", "f(", "a?", "a?b:", "not ", "(", "['a']", ".a", "empty ", "+a"] {
+    for deep in [
+        "-", "!", "a.", "a[", "f(", "a?", "a?b:", "not ", "(", "['a']", ".a", "empty ", "+a",
+    ] {
         let text = format!("${{a{}", deep.repeat(100_000));
         assert!(juel::parse(&text).is_err(), "{deep}");
         let text = format!("${{{}", deep.repeat(100_000));
@@ -196,9 +218,54 @@ fn depth_and_length_are_limited() {
 }
 
 const SOUP: &[&str] = &[
-    "${", "#{", "}", "\\", "a", "b.c", "'", "\"", "'x'", "1", "1.5", "e", ".", "[", "]", "(", ")", ",", "?", ":", "+", "-",
-    "*", "/", "%", "!", "=", "==", "<", ">=", "&&", "|", " and ", " or ", " not ", " empty ", " eq ", " instanceof ",
-    " mod ", "true", "null", "é", "\u{1f600}", " ", "\n", "getClass", "execution", "S",
+    "${",
+    "#{",
+    "}",
+    "\\",
+    "a",
+    "b.c",
+    "'",
+    "\"",
+    "'x'",
+    "1",
+    "1.5",
+    "e",
+    ".",
+    "[",
+    "]",
+    "(",
+    ")",
+    ",",
+    "?",
+    ":",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "!",
+    "=",
+    "==",
+    "<",
+    ">=",
+    "&&",
+    "|",
+    " and ",
+    " or ",
+    " not ",
+    " empty ",
+    " eq ",
+    " instanceof ",
+    " mod ",
+    "true",
+    "null",
+    "é",
+    "\u{1f600}",
+    " ",
+    "\n",
+    "getClass",
+    "execution",
+    "S",
 ];
 
 proptest! {
@@ -238,7 +305,11 @@ fn harmless(text: &str) -> Result<(), TestCaseError> {
         Ok(template) => {
             prop_assert_eq!(template.is_literal(), !juel::is_dynamic(text));
             for refusal in policy::refusals(&template) {
-                prop_assert!(text.get(refusal.span.clone()).is_some_and(|it| !it.is_empty()), "{:?}", refusal);
+                prop_assert!(
+                    text.get(refusal.span.clone()).is_some_and(|it| !it.is_empty()),
+                    "{:?}",
+                    refusal
+                );
             }
         }
         Err(error) => prop_assert!(text.get(error.span.clone()).is_some(), "{:?} {:?}", text, error),

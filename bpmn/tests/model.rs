@@ -164,7 +164,10 @@ fn prefixes_are_only_spelling() {
             .replace("http://camunda.org/schema/1.0/bpmn", "http://activiti.org/bpmn"),
         ORDER.replace("\"http_request\"", "'&#104;ttp_request'"),
         // A namespace is what its address says, however that is spelt.
-        ORDER.replace("http://camunda.org/schema/1.0/bpmn", "http://camunda.org/schema/1.0/bpm&#110;"),
+        ORDER.replace(
+            "http://camunda.org/schema/1.0/bpmn",
+            "http://camunda.org/schema/1.0/bpm&#110;",
+        ),
     ];
     for text in spellings {
         let model = model(&text);

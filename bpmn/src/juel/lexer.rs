@@ -18,13 +18,28 @@ pub(super) enum Word {
 
 /// The words that are no names.
 const KEYWORDS: &[&str] = &[
-    "and", "div", "empty", "eq", "false", "ge", "gt", "instanceof", "le", "lt", "mod", "ne", "not", "null", "or",
+    "and",
+    "div",
+    "empty",
+    "eq",
+    "false",
+    "ge",
+    "gt",
+    "instanceof",
+    "le",
+    "lt",
+    "mod",
+    "ne",
+    "not",
+    "null",
+    "or",
     "true",
 ];
 
 /// The longest first.
 const MARKS: &[&str] = &[
-    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")", "[", "]",
+    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")",
+    "[", "]",
 ];
 
 /// Plain text from a place on, with its escapes resolved, and where it ends: at `${`, `#{` or the text's end.
@@ -94,7 +109,8 @@ pub(super) fn next_word(input: &str, from: usize) -> Result<(Word, Range<usize>)
 
 /// Java's white space, as far as it can be in XML.
 fn is_blank(c: char) -> bool {
-    c.is_ascii_whitespace() || (c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{85}'))
+    c.is_ascii_whitespace()
+        || (c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{85}'))
 }
 
 /// Narrower than Java's: an unusual name is refused rather than taken for another.
@@ -121,7 +137,9 @@ fn quoted(input: &str, at: usize, quote: char) -> Result<(Word, Range<usize>), S
             Some((_, c)) if c == '\\' || c == quote => text.push(c),
             _ => {
                 return Err(SyntaxError {
-                    message: format!("in quotes a backslash stands before {quote} or another backslash alone"),
+                    message: format!(
+                        "in quotes a backslash stands before {quote} or another backslash alone"
+                    ),
                     span: at + 1 + offset..at + 1 + offset + 1,
                     limit: false,
                 });

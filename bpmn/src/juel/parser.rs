@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::SyntaxError;
 use super::ast::{Binary, Expr, Kind, Part, Template, Unary};
 use super::lexer::{self, Word};
-use super::SyntaxError;
 
 /// How deep an expression may be nested. The engine's own parser is recursive, too.
 pub const MAX_DEPTH: usize = 64;

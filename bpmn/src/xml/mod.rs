@@ -1,5 +1,6 @@
 //! XML within limits: bytes in, a tree of elements out, or where it breaks.
 
+mod broken;
 mod build;
 mod decode;
 mod names;

@@ -58,7 +58,10 @@ const KNOWN: &[(&str, Namespace)] = &[
     ("http://bpmn.io/schema/bpmn", Namespace::Tool),
     ("http://bpmn.io/schema/bpmn/biocolor/1.0", Namespace::Tool),
     ("http://bpmn.io/schema/dmn/biodi/2.0", Namespace::Tool),
-    ("http://www.omg.org/spec/BPMN/non-normative/color/1.0", Namespace::Tool),
+    (
+        "http://www.omg.org/spec/BPMN/non-normative/color/1.0",
+        Namespace::Tool,
+    ),
     ("http://camunda.org/schema/zeebe/1.0", Namespace::Tool),
     ("http://www.signavio.com", Namespace::Tool),
     ("http://www.w3.org/XML/1998/namespace", Namespace::Tool),
@@ -110,7 +113,18 @@ mod tests {
         for good in ["a", "bpmn:task", "größe", "a-1.b", "_"] {
             assert!(is_name(good), "{good}");
         }
-        for bad in ["", "1", "a:", ":a", "a:b:c", "a\u{85}b", "a\u{2028}b", "a=b", "-a", "a<b"] {
+        for bad in [
+            "",
+            "1",
+            "a:",
+            ":a",
+            "a:b:c",
+            "a\u{85}b",
+            "a\u{2028}b",
+            "a=b",
+            "-a",
+            "a<b",
+        ] {
             assert!(!is_name(bad), "{bad:?}");
         }
     }
