@@ -99,10 +99,9 @@ impl<'e, 't> Dmn<'e, 't> {
             // A language may stand on any of them; what is meant by one further out the engine does not ask, but
             // another reader may.
             let language = child.value("expressionLanguage").or(inherited);
-            // `text` holds what is evaluated; what else holds one, such as a description, has no language.
-            if let Some(text) = child.children.iter().find(|it| it.name == "text")
-                && child.name != "textAnnotation"
-            {
+            // `text` holds what is evaluated. A second one is a mistake, and no less looked at.
+            let texts = child.children.iter().filter(|it| it.name == "text");
+            for text in texts.filter(|_| child.name != "textAnnotation") {
                 self.cells.push(Cell {
                     decision: decision.to_owned(),
                     id: id.to_owned(),

@@ -114,6 +114,19 @@ const EXECUTION_VARIABLES: &[&str] = &[
 /// What may be read of `externalTask`, where an external task's error events decide.
 const EXTERNAL_TASK: &[&str] = &["errorMessage", "errorDetails"];
 
+/// What may not be read of `task`. Where a user task is the scope it is the engine's object, elsewhere a variable may
+/// be called so: what is not the engine's passes.
+const TASK: &[&str] = &[
+    "caseexecution",
+    "caseinstance",
+    "delegationstate",
+    "execution",
+    "identitylinks",
+    "processdefinition",
+    "taskdefinition",
+    "variablesinternal",
+];
+
 /// Functions that come from nowhere but the engine, and how many arguments they take.
 const FUNCTIONS: &[(&str, usize)] = &[
     ("now", 0),
@@ -255,8 +268,12 @@ impl Judge {
                 self.refuse(code, reason, it);
             }
             None => {
+                let of_task = matches!(&base.kind, Kind::Variable(it) if it == "task");
                 if let Some(code) = forbidden(name) {
                     self.refuse(code, format!("reads `{name}`, behind which is no data"), it);
+                } else if of_task && TASK.contains(&name.to_lowercase().as_str()) {
+                    let reason = format!("reads `{name}` of `task`, the engine's object");
+                    self.refuse(&codes::EXPRESSION_ENGINE_OBJECT, reason, it);
                 }
                 self.value(base);
             }

@@ -95,6 +95,8 @@ fn all_else_is_refused_with_its_reason() {
         ),
         ("${(execution).setVariable('a', 1)}", "expression-engine-object"),
         ("${x ? execution : y}", "expression-engine-object"),
+        ("${task.execution.activity}", "expression-engine-object"),
+        ("${task['processDefinition'].x}", "expression-engine-object"),
         ("${externalTask.topicName}", "expression-engine-object"),
         ("${externalTask.setRetries(3)}", "expression-engine-object"),
         (

@@ -199,6 +199,21 @@ fn another_namespace_is_another_name() {
     assert_eq!(model(&text).topics().count(), 0);
 }
 
+/// The engine asks for Camunda's namespace first, whichever stands first in the file.
+#[test]
+fn of_two_topics_the_newer_namespace_counts() {
+    let text = ORDER
+        .replace(
+            "camunda:topic=\"http_request\"",
+            "a:topic=\"old\" camunda:topic=\"http_request\"",
+        )
+        .replace(
+            "xmlns:camunda=",
+            "xmlns:a=\"http://activiti.org/bpmn\" xmlns:camunda=",
+        );
+    assert_eq!(model(&text).topics().next().unwrap().topic.name, "http_request");
+}
+
 #[test]
 fn a_model_with_mistakes_is_still_a_model() {
     let text = ORDER

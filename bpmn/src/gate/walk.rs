@@ -244,24 +244,27 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The engine's XML reader fetches the schemas of namespaces that it has none for.
+/// The engine's XML reader fetches schemas from the addresses that a file names: tried with its own settings, every
+/// namespace's but that of BPMN itself, which it has; diagrams' even where the file has none of their elements.
 pub(super) fn schema_location(findings: &mut Findings<'_>, tree: &Tree<'_>, element: &Element<'_>) {
-    let own = [Namespace::Bpmn, Namespace::Diagram, Namespace::Dmn];
+    let own = [Namespace::Bpmn, Namespace::Dmn];
+    let root = tree.root().namespace;
     for attribute in element
         .attributes
         .iter()
         .filter(|it| it.namespace == Namespace::Xsi)
     {
-        let foreign = match attribute.name {
+        let fetched = match attribute.name {
             "schemaLocation" => attribute
                 .value
                 .split_ascii_whitespace()
                 .step_by(2)
-                .any(|it| !own.contains(&Namespace::of(it))),
+                .map(Namespace::of)
+                .any(|it| it != root || !own.contains(&it)),
             "noNamespaceSchemaLocation" => true,
             _ => false,
         };
-        if foreign {
+        if fetched {
             let place = tree.range(attribute.range.clone());
             let message = format!(
                 "the engine would fetch a schema from an address in `{}`",

@@ -7,6 +7,7 @@ mod names;
 
 pub(crate) use build::parse;
 pub(crate) use decode::decode;
+pub(crate) use names::CAMUNDA;
 pub use names::Namespace;
 
 /// The largest file that is read, in bytes.

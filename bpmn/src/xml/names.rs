@@ -23,11 +23,15 @@ pub enum Namespace {
     Procos,
     /// XML Schema's instance attributes, such as `xsi:type`.
     Xsi,
-    /// Marks of tools that the engine does not look at: Camunda Modeler's, colours, Camunda 8's, Signavio's.
+    /// What the engine does not look at in BPMN: marks of Camunda Modeler, colours, Camunda 8's extensions, Signavio's,
+    /// and Camunda's own for DMN.
     Tool,
     /// Anybody else's.
     Other,
 }
+
+/// Camunda's extensions.
+pub(crate) const CAMUNDA: &str = "http://camunda.org/schema/1.0/bpmn";
 
 /// By address. Activiti's is read as Camunda's (`BpmnParse.CAMUNDA_BPMN_EXTENSIONS_NS` names both).
 const KNOWN: &[(&str, Namespace)] = &[
@@ -39,9 +43,9 @@ const KNOWN: &[(&str, Namespace)] = &[
     ("http://www.omg.org/spec/DMN/20180521/DC/", Namespace::Diagram),
     ("https://www.omg.org/spec/DMN/20191111/DMNDI/", Namespace::Diagram),
     ("https://www.omg.org/spec/DMN/20230324/DMNDI/", Namespace::Diagram),
-    ("http://camunda.org/schema/1.0/bpmn", Namespace::Camunda),
+    (CAMUNDA, Namespace::Camunda),
     ("http://activiti.org/bpmn", Namespace::Camunda),
-    ("http://camunda.org/schema/1.0/dmn", Namespace::Camunda),
+    ("http://camunda.org/schema/1.0/dmn", Namespace::Tool),
     ("http://www.camunda.com/fox", Namespace::Fox),
     ("http://www.omg.org/spec/DMN/20151101/dmn.xsd", Namespace::Dmn),
     ("http://www.omg.org/spec/DMN/20151101/dmn11.xsd", Namespace::Dmn),
