@@ -6,15 +6,23 @@
 
 mod catches;
 pub mod codes;
+pub mod dmn;
+pub mod form;
+pub mod gate;
+pub mod juel;
+mod lint;
 mod model;
+pub mod policy;
 mod read;
 pub mod security;
 pub mod tree;
 mod xml;
 
-pub use codes::Code;
+pub use codes::{Code, explain};
+pub use gate::{Allowance, GateContext, check};
+pub use lint::complexity;
 pub use model::{
-    ErrorDefinition, Event, FlowNode, Input, Kind, Message, Model, Process, Property, Topic, TopicUse,
+    ErrorDefinition, Event, Flow, FlowNode, Input, Kind, Message, Model, Process, Property, Topic, TopicUse,
 };
 pub use read::read;
 pub use xml::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, Namespace};

@@ -46,6 +46,8 @@ pub struct Process {
     pub range: Range,
     /// The flow nodes of all levels, each behind the subprocess that it lies in.
     pub nodes: Vec<FlowNode>,
+    /// The sequence flows of all levels.
+    pub flows: Vec<Flow>,
 }
 
 impl Process {
@@ -83,6 +85,10 @@ pub struct FlowNode {
     pub has_output_parameters: bool,
     /// What its event definitions catch or throw.
     pub events: Vec<Event>,
+    /// The id of the sequence flow that is taken where no condition holds.
+    pub default: Option<String>,
+    /// Whether it undoes another activity, and so is reached without a sequence flow.
+    pub for_compensation: bool,
 }
 
 impl FlowNode {
@@ -98,6 +104,25 @@ impl FlowNode {
             .find(|it| it.name == name)
             .map(|it| it.value.as_str())
     }
+}
+
+/// A sequence flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flow {
+    /// The id; empty where the file gives none.
+    pub id: String,
+    /// The name that people read.
+    pub name: Option<String>,
+    /// The id of the flow node that it leaves.
+    pub source: String,
+    /// The id of the flow node that it leads to.
+    pub target: String,
+    /// The condition as it is written, whatever its language.
+    pub condition: Option<String>,
+    /// The subprocess that it lies in, as an index into [`Process::nodes`]; none at the level of the process.
+    pub parent: Option<usize>,
+    /// The opening tag.
+    pub range: Range,
 }
 
 /// What a flow node is, in BPMN's words.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use diagnostics::{Diagnostic, LineIndex, Related};
 
 use crate::codes;
-use crate::model::{ErrorDefinition, Event, FlowNode, Input, Kind, Message, Model, Process, Property, Topic};
+use crate::model::{ErrorDefinition, Event, Flow, FlowNode, Input, Kind, Message, Model, Process, Property, Topic};
 use crate::tree::{Element, Tree};
 use crate::xml::Namespace;
 
@@ -210,19 +210,29 @@ impl<'l> Reader<'l> {
     }
 
     fn process(&self, element: &Element<'_>) -> Process {
-        let mut nodes = Vec::new();
-        self.scope(element, None, &mut nodes);
+        let (mut nodes, mut flows) = (Vec::new(), Vec::new());
+        self.scope(element, None, &mut nodes, &mut flows);
         Process {
             id: element.value("id").unwrap_or_default().to_owned(),
             name: element.value("name").map(str::to_owned),
             executable: is_executable(element),
             range: self.lines.range(element.tag.clone()),
             nodes,
+            flows,
         }
     }
 
-    fn scope(&self, scope: &Element<'_>, parent: Option<usize>, nodes: &mut Vec<FlowNode>) {
+    fn scope(
+        &self,
+        scope: &Element<'_>,
+        parent: Option<usize>,
+        nodes: &mut Vec<FlowNode>,
+        flows: &mut Vec<Flow>,
+    ) {
         for element in scope.children.iter().filter(|it| it.namespace == Namespace::Bpmn) {
+            if element.name == "sequenceFlow" {
+                flows.push(self.flow(element, parent));
+            }
             let Some(kind) = kind(element) else { continue };
             let is_scope = matches!(
                 kind,
@@ -239,10 +249,29 @@ impl<'l> Reader<'l> {
                 inputs: self.inputs(element),
                 has_output_parameters: has_output_parameters(element),
                 events: element.children.iter().filter_map(|it| self.event(it)).collect(),
+                default: element.value("default").map(str::to_owned),
+                for_compensation: element
+                    .value("isForCompensation")
+                    .is_some_and(|it| it.trim() == "true"),
             });
             if is_scope {
-                self.scope(element, Some(nodes.len() - 1), nodes);
+                self.scope(element, Some(nodes.len() - 1), nodes, flows);
             }
+        }
+    }
+
+    fn flow(&self, element: &Element<'_>, parent: Option<usize>) -> Flow {
+        let owned = |name| element.value(name).unwrap_or_default().to_owned();
+        Flow {
+            id: owned("id"),
+            name: element.value("name").map(str::to_owned),
+            source: owned("sourceRef"),
+            target: owned("targetRef"),
+            condition: element
+                .child(Namespace::Bpmn, "conditionExpression")
+                .map(|it| it.text().trim().to_owned()),
+            parent,
+            range: self.lines.range(element.tag.clone()),
         }
     }
 
@@ -335,6 +364,10 @@ fn has_output_parameters(element: &Element<'_>) -> bool {
                 .next()
                 .is_some()
         })
+}
+
+pub(crate) fn is_flow_node(element: &Element<'_>) -> bool {
+    kind(element).is_some()
 }
 
 fn kind(element: &Element<'_>) -> Option<Kind> {

@@ -103,7 +103,11 @@ impl Security {
             policy
         });
         for other in policies {
-            reader.say(&codes::SECURITY_TWICE, other, "a process has one `procos:security`".into());
+            reader.say(
+                &codes::SECURITY_TWICE,
+                other,
+                "a process has one `procos:security`".into(),
+            );
         }
         (policy, reader.findings)
     }
@@ -122,7 +126,10 @@ struct Reader<'f, 't> {
 
 impl Reader<'_, '_> {
     fn part(&mut self, part: &Element<'_>, policy: &mut Security) {
-        if !self.expect(part, &["allowedTasks", "dataClassification", "accessControl", "encrypted"]) {
+        if !self.expect(
+            part,
+            &["allowedTasks", "dataClassification", "accessControl", "encrypted"],
+        ) {
             return;
         }
         match part.name {
@@ -149,7 +156,9 @@ impl Reader<'_, '_> {
             _ => {
                 self.attributes(part, &["variables"]);
                 let variables = self.required(part, "variables");
-                policy.encrypted.extend(variables.into_iter().flat_map(|it| list(&it.value)));
+                policy
+                    .encrypted
+                    .extend(variables.into_iter().flat_map(|it| list(&it.value)));
             }
         }
         for child in &part.children {
@@ -179,7 +188,12 @@ impl Reader<'_, '_> {
         found
     }
 
-    fn one_of<T: Copy>(&mut self, element: &Element<'_>, it: &Attribute<'_>, known: &[(&str, T)]) -> Option<T> {
+    fn one_of<T: Copy>(
+        &mut self,
+        element: &Element<'_>,
+        it: &Attribute<'_>,
+        known: &[(&str, T)],
+    ) -> Option<T> {
         let found = known.iter().find(|(name, _)| *name == it.value);
         if found.is_none() {
             let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
@@ -260,7 +274,10 @@ mod tests {
         );
         assert_eq!(findings, [""; 0]);
         let policy = policy.unwrap();
-        assert_eq!(policy.allowed("a").unwrap().sandbox_level, Some(SandboxLevel::High));
+        assert_eq!(
+            policy.allowed("a").unwrap().sandbox_level,
+            Some(SandboxLevel::High)
+        );
         assert_eq!(policy.allowed("b").unwrap().sandbox_level, None);
         assert_eq!(policy.allowed("c"), None);
         assert_eq!(policy.data_classification, Some(DataClassification::Confidential));
@@ -273,7 +290,10 @@ mod tests {
     fn what_is_not_known_is_said_with_its_place() {
         let cases = [
             ("<p:securty/>", "security-unknown-element"),
-            ("<p:security>\n<p:allow/></p:security>", "security-unknown-element"),
+            (
+                "<p:security>\n<p:allow/></p:security>",
+                "security-unknown-element",
+            ),
             ("<p:security x=\"1\"/>", "security-unknown-element"),
             (
                 "<p:security><p:encrypted variables=\"a\"><p:task/></p:encrypted></p:security>",
@@ -287,7 +307,10 @@ mod tests {
                 "<p:security><p:dataClassification level=\"secret\"/></p:security>",
                 "security-unknown-level",
             ),
-            ("<p:security><p:dataClassification/></p:security>", "security-incomplete"),
+            (
+                "<p:security><p:dataClassification/></p:security>",
+                "security-incomplete",
+            ),
             (
                 "<p:security><p:allowedTasks><p:task/></p:allowedTasks></p:security>",
                 "security-incomplete",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use diagnostics::{Diagnostic, LineIndex};
 
-use crate::xml::{self, Namespace};
+use crate::xml::{self, CAMUNDA, Namespace};
 
 /// An XML file as it was read: everything that can carry meaning, with its place. Comments and processing
 /// instructions carry none; they are in the text alone.
@@ -125,11 +125,15 @@ impl<'t> Element<'t> {
         self.namespace == namespace && self.name == name
     }
 
-    /// The attribute with this name.
+    /// The attribute with this name. Where one of Camunda's is there under both of its namespaces the newer counts,
+    /// as in the engine (`Element.attributeNS`).
     pub fn attribute(&self, namespace: Namespace, name: &str) -> Option<&Attribute<'t>> {
-        self.attributes
+        let mut found = self
+            .attributes
             .iter()
-            .find(|it| it.namespace == namespace && it.name == name)
+            .filter(|it| it.namespace == namespace && it.name == name);
+        let first = found.next()?;
+        Some(found.find(|it| &*it.uri == CAMUNDA).unwrap_or(first))
     }
 
     /// The value of an attribute without a prefix, as BPMN's own are written.

@@ -164,7 +164,10 @@ fn prefixes_are_only_spelling() {
             .replace("http://camunda.org/schema/1.0/bpmn", "http://activiti.org/bpmn"),
         ORDER.replace("\"http_request\"", "'&#104;ttp_request'"),
         // A namespace is what its address says, however that is spelt.
-        ORDER.replace("http://camunda.org/schema/1.0/bpmn", "http://camunda.org/schema/1.0/bpm&#110;"),
+        ORDER.replace(
+            "http://camunda.org/schema/1.0/bpmn",
+            "http://camunda.org/schema/1.0/bpm&#110;",
+        ),
     ];
     for text in spellings {
         let model = model(&text);
@@ -194,6 +197,21 @@ fn another_namespace_is_another_name() {
             "xmlns:c=\"http://camunda.org/schema/1.0/bpmn\" c:historyTimeToLive=\"1\"",
         );
     assert_eq!(model(&text).topics().count(), 0);
+}
+
+/// The engine asks for Camunda's namespace first, whichever stands first in the file.
+#[test]
+fn of_two_topics_the_newer_namespace_counts() {
+    let text = ORDER
+        .replace(
+            "camunda:topic=\"http_request\"",
+            "a:topic=\"old\" camunda:topic=\"http_request\"",
+        )
+        .replace(
+            "xmlns:camunda=",
+            "xmlns:a=\"http://activiti.org/bpmn\" xmlns:camunda=",
+        );
+    assert_eq!(model(&text).topics().next().unwrap().topic.name, "http_request");
 }
 
 #[test]

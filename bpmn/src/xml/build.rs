@@ -9,14 +9,15 @@ use diagnostics::{Diagnostic, LineIndex, Related};
 use quick_xml::XmlVersion;
 use quick_xml::errors::IllFormedError;
 use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::attributes::{AttrError, Attribute as XmlAttribute};
+use quick_xml::events::attributes::Attribute as XmlAttribute;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, QName, ResolveResult};
 use quick_xml::reader::NsReader;
 
+use super::broken::{Broken, attribute_error_offset, describe};
 use super::names::{is_name, is_xml_char};
 use super::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, Namespace};
-use crate::codes::{self, Code};
+use crate::codes;
 use crate::tree::{Attribute, Declaration, Element, Text};
 
 /// Reads the whole document, or says where it breaks. What does not keep it from being read goes to `findings`.
@@ -59,29 +60,6 @@ pub(crate) fn parse<'t>(
         };
         say(Broken::xml(text.len()..text.len(), what)).into()
     })
-}
-
-struct Broken {
-    code: &'static Code,
-    place: Range<usize>,
-    message: String,
-    /// The element that should have ended here, and its opening tag.
-    opened: Option<(String, Range<usize>)>,
-}
-
-impl Broken {
-    fn new(code: &'static Code, place: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            place,
-            message: message.into(),
-            opened: None,
-        }
-    }
-
-    fn xml(place: Range<usize>, message: impl Into<String>) -> Self {
-        Self::new(&codes::NOT_XML, place, message)
-    }
 }
 
 struct Builder<'t> {
@@ -224,7 +202,9 @@ impl<'t> Builder<'t> {
 
     fn end(&mut self, at: usize) {
         // quick-xml has matched the names already.
-        let Some(mut element) = self.open.pop() else { return };
+        let Some(mut element) = self.open.pop() else {
+            return;
+        };
         element.span.end = at;
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
@@ -346,7 +326,7 @@ impl<'t> Builder<'t> {
         let extends_ascii = ["iso-8859-", "iso8859", "latin", "windows-125", "cp125"]
             .iter()
             .any(|it| encoding.starts_with(it));
-        !same && !(extends_ascii && self.text.is_ascii())
+        !(same || extends_ascii && self.text.is_ascii())
     }
 
     /// The part of the text that an event's piece is: events borrow from the tag, the tree from the text.
@@ -402,24 +382,4 @@ fn address<'r>(resolved: &'r ResolveResult<'r>, place: &Range<usize>) -> Result<
 /// Where in the tag a piece of it lies. Both point into the same text, so this is plain subtraction.
 fn offset_in(tag: &str, piece: &str) -> usize {
     (piece.as_ptr() as usize).saturating_sub(tag.as_ptr() as usize)
-}
-
-fn attribute_error_offset(error: &AttrError) -> usize {
-    match error {
-        AttrError::ExpectedEq(at)
-        | AttrError::ExpectedValue(at)
-        | AttrError::UnquotedValue(at)
-        | AttrError::ExpectedQuote(at, _)
-        | AttrError::Duplicated(at, _) => *at,
-    }
-}
-
-fn describe(error: &AttrError) -> String {
-    match error {
-        AttrError::ExpectedEq(_) => "an attribute needs `=` and a value in quotes".into(),
-        AttrError::ExpectedValue(_) => "an attribute's value is missing after `=`".into(),
-        AttrError::UnquotedValue(_) => "an attribute's value must be in quotes".into(),
-        AttrError::ExpectedQuote(..) => "an attribute's value has no closing quote".into(),
-        AttrError::Duplicated(..) => "the attribute is there twice".into(),
-    }
 }

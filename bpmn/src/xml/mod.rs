@@ -1,11 +1,13 @@
 //! XML within limits: bytes in, a tree of elements out, or where it breaks.
 
+mod broken;
 mod build;
 mod decode;
 mod names;
 
 pub(crate) use build::parse;
 pub(crate) use decode::decode;
+pub(crate) use names::CAMUNDA;
 pub use names::Namespace;
 
 /// The largest file that is read, in bytes.

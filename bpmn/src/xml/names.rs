@@ -23,11 +23,15 @@ pub enum Namespace {
     Procos,
     /// XML Schema's instance attributes, such as `xsi:type`.
     Xsi,
-    /// Marks of tools that the engine does not look at: Camunda Modeler's, colours, Camunda 8's, Signavio's.
+    /// What the engine does not look at in BPMN: marks of Camunda Modeler, colours, Camunda 8's extensions, Signavio's,
+    /// and Camunda's own for DMN.
     Tool,
     /// Anybody else's.
     Other,
 }
+
+/// Camunda's extensions.
+pub(crate) const CAMUNDA: &str = "http://camunda.org/schema/1.0/bpmn";
 
 /// By address. Activiti's is read as Camunda's (`BpmnParse.CAMUNDA_BPMN_EXTENSIONS_NS` names both).
 const KNOWN: &[(&str, Namespace)] = &[
@@ -39,9 +43,9 @@ const KNOWN: &[(&str, Namespace)] = &[
     ("http://www.omg.org/spec/DMN/20180521/DC/", Namespace::Diagram),
     ("https://www.omg.org/spec/DMN/20191111/DMNDI/", Namespace::Diagram),
     ("https://www.omg.org/spec/DMN/20230324/DMNDI/", Namespace::Diagram),
-    ("http://camunda.org/schema/1.0/bpmn", Namespace::Camunda),
+    (CAMUNDA, Namespace::Camunda),
     ("http://activiti.org/bpmn", Namespace::Camunda),
-    ("http://camunda.org/schema/1.0/dmn", Namespace::Camunda),
+    ("http://camunda.org/schema/1.0/dmn", Namespace::Tool),
     ("http://www.camunda.com/fox", Namespace::Fox),
     ("http://www.omg.org/spec/DMN/20151101/dmn.xsd", Namespace::Dmn),
     ("http://www.omg.org/spec/DMN/20151101/dmn11.xsd", Namespace::Dmn),
@@ -58,7 +62,10 @@ const KNOWN: &[(&str, Namespace)] = &[
     ("http://bpmn.io/schema/bpmn", Namespace::Tool),
     ("http://bpmn.io/schema/bpmn/biocolor/1.0", Namespace::Tool),
     ("http://bpmn.io/schema/dmn/biodi/2.0", Namespace::Tool),
-    ("http://www.omg.org/spec/BPMN/non-normative/color/1.0", Namespace::Tool),
+    (
+        "http://www.omg.org/spec/BPMN/non-normative/color/1.0",
+        Namespace::Tool,
+    ),
     ("http://camunda.org/schema/zeebe/1.0", Namespace::Tool),
     ("http://www.signavio.com", Namespace::Tool),
     ("http://www.w3.org/XML/1998/namespace", Namespace::Tool),
@@ -110,7 +117,18 @@ mod tests {
         for good in ["a", "bpmn:task", "größe", "a-1.b", "_"] {
             assert!(is_name(good), "{good}");
         }
-        for bad in ["", "1", "a:", ":a", "a:b:c", "a\u{85}b", "a\u{2028}b", "a=b", "-a", "a<b"] {
+        for bad in [
+            "",
+            "1",
+            "a:",
+            ":a",
+            "a:b:c",
+            "a\u{85}b",
+            "a\u{2028}b",
+            "a=b",
+            "-a",
+            "a<b",
+        ] {
             assert!(!is_name(bad), "{bad:?}");
         }
     }

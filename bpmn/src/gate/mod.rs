@@ -1,0 +1,96 @@
+//! The deploy gate: what in a model would run code in the engine, by the places where the engine looks.
+//!
+//! Camunda 7.24 evaluates expressions and loads classes in some fifty places ([`places`]). The gate knows them all;
+//! an expression anywhere else, and an element of a namespace that nobody knows, is refused rather than passed.
+
+mod context;
+mod dmn;
+mod expression;
+mod extensions;
+mod feel;
+mod findings;
+mod forms;
+mod kind;
+mod parameters;
+pub mod places;
+mod walk;
+
+pub use context::{Allowance, GateContext, SCRIPT_TOPICS};
+pub use kind::FileKind;
+
+use diagnostics::Diagnostic;
+
+use crate::lint::{self, Checked};
+use crate::tree::Tree;
+use crate::{codes, read};
+
+/// Checks models, each by itself and all together: whether they can be read, whether they keep code out of the
+/// engine, and whether they are likely to do what is meant. The findings come file by file in the order given, in
+/// the order of their places, and then those about all files together.
+pub fn check(files: &[(&str, &[u8])], context: &GateContext) -> Vec<Diagnostic> {
+    let mut all = Vec::new();
+    let mut checked = Vec::new();
+    for (file, bytes) in files {
+        let mut findings = Vec::new();
+        checked.extend(one(file, bytes, context, &mut findings));
+        in_order(&mut findings);
+        all.extend(findings);
+    }
+    let mut findings = Vec::new();
+    lint::together(&checked, context, &mut findings);
+    all.extend(findings);
+    all
+}
+
+/// By place; what is about the file as a whole comes first. Findings of one place stay in the order they were made.
+fn in_order(findings: &mut [Diagnostic]) {
+    findings.sort_by_key(|it| it.range.map(|range| (range.start, range.end)));
+}
+
+fn one<'t>(
+    file: &str,
+    bytes: &'t [u8],
+    context: &GateContext,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Checked<'t>> {
+    match FileKind::of(file, bytes) {
+        FileKind::Bpmn => {
+            let tree = tree(file, bytes, findings)?;
+            let model = match read::from_tree(file, &tree, findings) {
+                Ok(model) => model,
+                Err(fatal) => {
+                    findings.push(*fatal);
+                    return None;
+                }
+            };
+            walk::check(file, &tree, context, findings);
+            let checked = Checked::new(file, tree, model);
+            lint::alone(&checked, context, findings);
+            Some(checked)
+        }
+        FileKind::Dmn => {
+            if let Some(tree) = tree(file, bytes, findings) {
+                dmn::check(file, &tree, context, findings);
+            }
+            None
+        }
+        FileKind::Cmmn => {
+            let message =
+                "the file is a CMMN case, whose sentries, listeners and tasks run code in the engine";
+            let mut sink = findings::Findings::new(file, context, findings);
+            sink.refuse(&codes::CMMN, None, message.into());
+            None
+        }
+        FileKind::Form => {
+            forms::check(file, bytes, findings);
+            None
+        }
+        FileKind::Other => None,
+    }
+}
+
+fn tree<'t>(file: &str, bytes: &'t [u8], findings: &mut Vec<Diagnostic>) -> Option<Tree<'t>> {
+    Tree::read_into(file, bytes, findings)
+        .map_err(|fatal| findings.push(*fatal))
+        .ok()
+}

@@ -1,0 +1,218 @@
+//! The gate against models made to get past it: a clean model, in which one thing that runs code is put at every
+//! place where the engine would run it, in every spelling that means the same to the engine.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+use std::collections::BTreeSet;
+
+mod spellings;
+
+use bpmn::{Allowance, GateContext, check};
+use diagnostics::{Diagnostic, Severity};
+use spellings::SPELLINGS;
+
+const CLEAN: &str = include_str!("../files/clean.bpmn");
+
+/// What runs code: a line each with the finding, the element that it is at (`-` for none), the hole of the model that
+/// it goes into, and itself. `¶` is a line's end, `§` stands where the finding has to be, `⟦` and `⟧` enclose text that
+/// can be written as CDATA, or with comments in it.
+const SURFACES: &str = include_str!("../files/surfaces.txt");
+
+struct Surface {
+    code: &'static str,
+    element: &'static str,
+    hole: &'static str,
+    what: String,
+}
+
+fn surfaces() -> Vec<Surface> {
+    let lines = SURFACES.lines().filter(|it| !it.starts_with('#'));
+    lines
+        .map(|line| {
+            let [code, element, hole, what] = line.splitn(4, " | ").collect::<Vec<_>>().try_into().unwrap();
+            Surface {
+                code,
+                element: element.trim_matches('-'),
+                hole,
+                what: what.replace('¶', "\n"),
+            }
+        })
+        .collect()
+}
+
+/// Puts something into a hole, and closes the other holes.
+fn model(hole: &str, what: &str, spelling: fn(&str) -> String) -> String {
+    let filled = CLEAN.replace(&format!("{{{{{hole}}}}}"), what);
+    assert!(hole.is_empty() || filled != CLEAN, "there is no hole {hole}");
+    // A thing that is there already gives way to the one under trial.
+    let attribute = what
+        .split_once('§')
+        .and_then(|(_, rest)| rest.split_once('='))
+        .map(|(name, _)| name);
+    let filled = match attribute.filter(|_| hole.starts_with("attr:")) {
+        Some(name) => without(&filled, name),
+        None => filled,
+    };
+    let mut text = spelling(&filled).replace(['⟦', '⟧'], "");
+    while let Some(at) = text.find("{{") {
+        let end = text[at..].find("}}").unwrap() + at + 2;
+        text.replace_range(at..end, "");
+    }
+    text
+}
+
+/// Removes an attribute that stands on the same tag before the one under trial.
+fn without(text: &str, name: &str) -> String {
+    let at = text.find('§').unwrap();
+    let tag = text[..at].rfind('<').unwrap();
+    let Some(found) = text[tag..at].find(&format!(" {name}=\"")) else {
+        return text.to_owned();
+    };
+    let from = tag + found;
+    let value = from + name.len() + 3;
+    let to = value + text[value..].find('"').unwrap() + 1;
+    format!("{}{}", &text[..from], &text[to..])
+}
+
+fn errors(found: &[Diagnostic]) -> Vec<&Diagnostic> {
+    found.iter().filter(|it| it.severity == Severity::Error).collect()
+}
+
+#[test]
+fn everything_that_runs_code_is_refused_in_every_spelling() {
+    let mut tried = 0;
+    let mut missed = Vec::new();
+    let surfaces = surfaces();
+    for Surface {
+        code,
+        element,
+        hole,
+        what,
+    } in &surfaces
+    {
+        for (name, spelling) in SPELLINGS {
+            let marked = model(hole, what, *spelling);
+            let before = marked.trim_start_matches('\u{feff}').split('§').next().unwrap();
+            let line = u32::try_from(before.matches('\n').count() + 1).unwrap();
+            let text = marked.replace('§', "");
+            let found = check(&[("a.bpmn", text.as_bytes())], &GateContext::default());
+            let hit = found.iter().any(|it| {
+                it.severity == Severity::Error
+                    && it.code == *code
+                    && it.range.is_some_and(|range| range.start.line == line)
+            });
+            if !hit {
+                let said: Vec<_> = found.iter().map(ToString::to_string).collect();
+                missed.push(format!(
+                    "{code} at {hole} with {name}, line {line}: {what}\n  {said:?}"
+                ));
+            }
+            // And the operator may want it all the same, where he says why.
+            let allowance = |(process, element): (&str, &str)| Allowance {
+                process: process.to_owned(),
+                element: element.to_owned(),
+                code: code.to_string(),
+                why: "an old hand".to_owned(),
+            };
+            let context = GateContext {
+                // What has no id that people know is at the scope that it lies in.
+                allowances: [("main", *element), ("", element), ("main", "inner")]
+                    .map(allowance)
+                    .to_vec(),
+                ..GateContext::default()
+            };
+            let found = check(&[("a.bpmn", text.as_bytes())], &context);
+            let allowed = found.iter().any(|it| {
+                it.code == *code
+                    && it.severity == Severity::Info
+                    && it.message.ends_with("(allowed by configuration: an old hand)")
+            });
+            let still = errors(&found).iter().any(|it| it.code == *code);
+            if !allowed || still {
+                missed.push(format!("{code} at {hole} with {name} is not allowed: {what}"));
+            }
+            tried += 1;
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "{} of {tried}:\n{}",
+        missed.len(),
+        missed.join("\n")
+    );
+    println!("{tried} models tried");
+    assert_eq!(tried, surfaces.len() * SPELLINGS.len());
+}
+
+/// The counterpart: the same model without the thing, in the same spellings.
+#[test]
+fn clean_models_pass_in_every_spelling() {
+    for (name, spelling) in SPELLINGS {
+        let text = model("", "", *spelling);
+        let found = check(&[("a.bpmn", text.as_bytes())], &GateContext::default());
+        assert_eq!(found, [], "{name}");
+    }
+}
+
+#[test]
+fn an_exception_is_for_its_process_element_and_code_alone() {
+    let text = model("attr:work", " camunda:class='x.Y'", str::to_owned);
+    let right = Allowance {
+        process: "main".into(),
+        element: "work".into(),
+        code: "java-class".into(),
+        why: "why".into(),
+    };
+    let refused = |allowance: Allowance| {
+        let context = GateContext {
+            allowances: vec![allowance],
+            ..GateContext::default()
+        };
+        errors(&check(&[("a.bpmn", text.as_bytes())], &context)).len()
+    };
+    assert_eq!(refused(right.clone()), 0);
+    for wrong in [
+        Allowance {
+            process: "other".into(),
+            ..right.clone()
+        },
+        Allowance {
+            element: "script".into(),
+            ..right.clone()
+        },
+        Allowance {
+            code: "delegate-expression".into(),
+            ..right.clone()
+        },
+        Allowance {
+            element: String::new(),
+            ..right
+        },
+    ] {
+        assert_eq!(refused(wrong.clone()), 1, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_policy_with_mistakes_is_refused() {
+    let text = model("", "", str::to_owned).replace("sandboxLevel=\"low\"", "sandboxLevel=\"lax\"");
+    let found = check(&[("a.bpmn", text.as_bytes())], &GateContext::default());
+    assert_eq!(found[0].code, "security-unknown-level", "{found:?}");
+}
+
+/// Every place of the table is tried above: a row without a trial would be a row that may as well be wrong.
+#[test]
+fn every_row_of_the_table_is_tried() {
+    use bpmn::gate::places::{ALL, Effect, Part};
+    let all: String = surfaces().into_iter().map(|it| it.what + "\n").collect();
+    let names: BTreeSet<String> = ALL
+        .iter()
+        .filter(|it| !matches!(it.effect, Effect::Keeps))
+        .map(|it| match it.part {
+            Part::Own(name) => format!("{name}='"),
+            Part::Camunda(name) => format!("camunda:{name}='"),
+            Part::Text => format!("<bpmn:{}", it.elements[0]),
+        })
+        .collect();
+    let missing: Vec<_> = names.iter().filter(|it| !all.contains(it.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
