@@ -4,6 +4,7 @@
 //! what other vendors' tools have deployed: whatever is well-formed XML with `definitions` at its root gives a
 //! model, with its errors beside it.
 
+pub mod camunda;
 mod catches;
 pub mod codes;
 pub mod dmn;
