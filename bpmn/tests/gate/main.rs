@@ -222,3 +222,24 @@ fn every_row_of_the_table_is_tried() {
     let missing: Vec<_> = names.iter().filter(|it| !all.contains(it.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// What the engine's parser evaluates, found by trying, the table has to know.
+#[test]
+fn the_table_knows_what_the_engine_evaluates() {
+    use bpmn::gate::places::{ALL, Effect, Part};
+    let evaluated = include_str!("../files/evaluated.txt");
+    for line in evaluated.lines().filter(|it| !it.starts_with('#')) {
+        let (element, part) = line.split_once(' ').unwrap();
+        let part = match (part, part.strip_prefix("camunda:")) {
+            ("TEXT", _) => Part::Text,
+            (_, Some(name)) => Part::Camunda(name),
+            (name, None) => Part::Own(name),
+        };
+        let known = ALL.iter().any(|it| {
+            it.part == part
+                && (it.elements.is_empty() || it.elements.contains(&element))
+                && !matches!(it.effect, Effect::Keeps)
+        });
+        assert!(known, "{line}");
+    }
+}
