@@ -5,7 +5,7 @@ use diagnostics::Diagnostic;
 use super::expression::{self, Source};
 use super::findings::Findings;
 use super::places::{self, Effect, Part};
-use super::{GateContext, extensions, feel};
+use super::{GateContext, extensions, feel, topics};
 use crate::codes;
 use crate::security::Security;
 use crate::tree::{Attribute, Element, Tree};
@@ -66,8 +66,11 @@ impl Walk<'_, '_> {
             }
             "userTask" => self.documentation(element),
             "process" => {
-                let (_, mistakes) = Security::read(self.findings.file(), self.tree, element);
+                let (policy, mistakes) = Security::read(self.findings.file(), self.tree, element);
                 self.findings.extend(mistakes);
+                if let Some(policy) = policy {
+                    topics::check(self, element, &policy);
+                }
             }
             _ => {}
         }
