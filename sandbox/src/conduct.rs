@@ -6,10 +6,13 @@ use serde_json::Value as Json;
 use tokio::time::timeout_at;
 
 use crate::cell::{Autopsy, Cell, Event};
-use crate::protocol::{Answer, Reader, Wrong, new_mark, order};
+use crate::protocol::{Answer, Reader, Wrong, bounded, new_mark, order};
 use crate::{
     Ending, Language, Limit, LimitHit, Limits, OutputFile, Report, SandboxError, Script, ScriptError,
 };
+
+/// What shells say when they can make no process.
+const NO_FORK: [&str; 2] = ["fork: retry: ", "Cannot fork"];
 
 /// How many lines of what a shell has said are its traceback.
 const SHELL_TRACEBACK: usize = 20;
@@ -66,7 +69,7 @@ pub(crate) async fn conduct(
         }
         End::Closed => {
             let autopsy = cell.autopsy().await;
-            (run.closed(autopsy), Vec::new())
+            (run.closed(script, autopsy), Vec::new())
         }
     };
     let mut report = Report {
@@ -94,6 +97,9 @@ fn blamed(limit: Limit, autopsy: &Autopsy) -> Limit {
 fn printed_result(stdout: &str) -> Ending {
     if stdout.trim().is_empty() {
         return Ending::Result(Json::Null);
+    }
+    if let Err(why) = bounded(stdout.as_bytes()) {
+        return Ending::Error(unreadable_result(&why));
     }
     match serde_json::from_str(stdout) {
         Ok(result) => Ending::Result(result),
@@ -155,9 +161,10 @@ impl Run<'_> {
             Err(why) => return unreadable(why),
         };
         let ending = match (answer.limit, answer.error) {
-            (Some(limit), _) => self.hit(limit),
-            (None, Some(error)) => Ending::Error(error),
-            (None, None) => Ending::Result(answer.result.unwrap_or_default()),
+            // What only we can know, no script tells us.
+            (Some(limit @ (Limit::Memory | Limit::Processes)), _) => self.hit(limit),
+            (_, Some(error)) => Ending::Error(error),
+            (_, None) => Ending::Result(answer.result.unwrap_or_default()),
         };
         (ending, files)
     }
@@ -168,7 +175,9 @@ impl Run<'_> {
         let is_shell = matches!(script.language, Language::Shell | Language::Scilab);
         match autopsy.hit {
             Some(Limit::Memory) => Some(Limit::Memory),
-            _ if is_shell && self.stderr.printed().contains("fork: ") => Some(Limit::Processes),
+            _ if is_shell && NO_FORK.iter().any(|said| self.stderr.printed().contains(said)) => {
+                Some(Limit::Processes)
+            }
             _ => None,
         }
     }
@@ -199,11 +208,14 @@ impl Run<'_> {
         })
     }
 
-    fn closed(&self, autopsy: Autopsy) -> Ending {
+    fn closed(&self, script: &Script, autopsy: Autopsy) -> Ending {
+        let is_node = script.language == Language::JavaScript;
         match autopsy {
             Autopsy { hit: Some(limit), .. } => self.hit(limit),
             // Node ends itself so where its own bound on the heap is below ours.
-            _ if self.stderr.printed().contains("JavaScript heap out of memory") => self.hit(Limit::Memory),
+            _ if is_node && self.stderr.printed().contains("JavaScript heap out of memory") => {
+                self.hit(Limit::Memory)
+            }
             Autopsy {
                 status: Some(status), ..
             } => Ending::Gone(format!("it ended without a result ({status})")),

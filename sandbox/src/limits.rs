@@ -29,6 +29,9 @@ pub struct Limits {
     pub tmpfs: u64,
 }
 
+/// The least share of a processor: whoever asks for less, or for none at all, gets this.
+const LEAST_CPUS: f64 = 0.01;
+
 /// How strict a sandbox is.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -120,7 +123,11 @@ impl Limits {
         let level = by.level.map_or(self, Level::limits);
         Self {
             memory: self.memory.min(level.memory).min(by.memory.unwrap_or(u64::MAX)),
-            cpus: self.cpus.min(level.cpus).min(by.cpus.unwrap_or(f64::MAX)),
+            cpus: self
+                .cpus
+                .min(level.cpus)
+                .min(by.cpus.unwrap_or(f64::MAX))
+                .max(LEAST_CPUS),
             pids: self.pids.min(level.pids).min(by.pids.unwrap_or(u32::MAX)),
             timeout: self
                 .timeout

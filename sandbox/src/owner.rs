@@ -1,7 +1,8 @@
 //! Which sandboxes live: a note for each, locked as long as it does.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,7 +26,12 @@ impl Owner {
         loop {
             let id = format!("{:016x}", rand::random::<u64>());
             let path = folder.join(&id);
-            let lock = File::create_new(&path)?;
+            // Whoever can read it can lock it.
+            let lock = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)?;
             lock.lock()?;
             // Somebody who looks for the dead may have found it before it was locked, and taken the note away.
             if path.exists() {

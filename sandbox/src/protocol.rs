@@ -100,6 +100,8 @@ pub(crate) struct Reader {
     marked: Option<usize>,
     /// Where the answer begins, and how long it is.
     answer: Option<(usize, usize)>,
+    /// Bytes that came when all had come.
+    after: u64,
 }
 
 /// What is wrong with what was read.
@@ -130,13 +132,20 @@ impl Reader {
             searched: 0,
             marked: None,
             answer: None,
+            after: 0,
         }
     }
 
     /// Takes what came. `allowed` bytes may be printed, and as many be in the answer.
     pub(crate) fn take(&mut self, bytes: &[u8], allowed: u64) -> Result<(), Wrong> {
         if self.is_complete() {
-            return Ok(());
+            // Nothing is to come any more, and nobody reads on for ever.
+            self.after = self.after.saturating_add(bytes.len() as u64);
+            return if self.after > allowed {
+                Err(Wrong::TooMuch)
+            } else {
+                Ok(())
+            };
         }
         self.buffer.extend_from_slice(bytes);
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
@@ -214,6 +223,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<J
 impl Answer {
     /// Reads it. Nesting deeper than 128 is refused.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
+        bounded(bytes)?;
         serde_json::from_slice(bytes).map_err(|error| error.to_string())
     }
 
@@ -233,6 +243,30 @@ impl Answer {
             })
             .collect()
     }
+}
+
+/// What a value and an object take of our memory at most, in bytes, and how much all may take.
+const VALUE: usize = 48;
+const OBJECT: usize = 640;
+const MOST_MEMORY: usize = 32 << 20;
+
+/// Refuses JSON that would take far more memory than it has bytes: a mebibyte of empty lists in objects becomes a hundred.
+pub(crate) fn bounded(json: &[u8]) -> Result<(), String> {
+    let (mut in_text, mut escaped, mut memory) = (false, false, json.len());
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' if !in_text => memory += OBJECT,
+            b'[' | b',' | b':' if !in_text => memory += VALUE,
+            _ => {}
+        }
+    }
+    if memory > MOST_MEMORY.max(json.len().saturating_mul(4)) {
+        return Err("it has more values than can be passed on: bring it back as a file".to_owned());
+    }
+    Ok(())
 }
 
 /// Bytes as base64 in JSON, for serde's `with`.

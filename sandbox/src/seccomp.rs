@@ -2,7 +2,8 @@
 //!
 //! It is a list of what is allowed, so that what a newer kernel brings is refused until somebody has looked at it. Not on it are:
 //! namespaces and mounts, tracing and other processes' memory, keys, BPF and performance counters, `io_uring`, `userfaultfd`,
-//! modules, clocks, quotas, executable memory files, and every socket but local ones (`AF_VSOCK` and `AF_ALG` are in no
+//! modules, clocks, quotas, watching files (`inotify` tells what the host runs), sockets that others wait to connect to (what they
+//! send is counted nowhere), executable memory files, and every socket but local ones (`AF_VSOCK` and `AF_ALG` are in no
 //! network namespace, so that an empty one alone does not keep them out).
 
 use serde_json::{Value as Json, json};
@@ -15,19 +16,19 @@ const ALLOWED: &str = "
     fchdir fchmod fchmodat fcntl fdatasync fgetxattr flistxattr flock fork fstat fstatfs fsync
     ftruncate futex futex_waitv get_robust_list get_thread_area getcpu getcwd getdents getdents64 getegid geteuid getgid
     getgroups getitimer getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid getresuid getrlimit
-    getrusage getsid getsockname getsockopt gettid gettimeofday getuid getxattr inotify_add_watch inotify_init inotify_init1
-    inotify_rm_watch ioprio_get kill lgetxattr link linkat listen listxattr llistxattr lseek lstat madvise membarrier
+    getrusage getsid getsockname getsockopt gettid gettimeofday getuid getxattr
+    ioprio_get kill lgetxattr link linkat listxattr llistxattr lseek lstat madvise membarrier
     mincore mkdir mkdirat mlock mlock2 mmap mprotect mremap msync munlock munmap nanosleep newfstatat
-    open openat pause pidfd_open pidfd_send_signal pipe pipe2 poll ppoll prctl pread64 preadv preadv2 prlimit64 pselect6
+    open openat pause pidfd_open pidfd_send_signal pipe pipe2 poll ppoll pread64 preadv preadv2 prlimit64 pselect6
     pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv recvfrom recvmmsg recvmsg rename
     renameat renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn
     rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity
     sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval sched_yield
     select sendfile sendmmsg sendmsg sendto set_robust_list set_tid_address setitimer setpgid setpriority
-    setrlimit setsid setsockopt shutdown sigaltstack signalfd signalfd4 socketpair splice stat statfs statx
+    setrlimit setsid setsockopt shutdown sigaltstack signalfd signalfd4 splice stat statfs statx
     symlink symlinkat sync_file_range sysinfo tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime
     timer_settime timerfd_create timerfd_gettime timerfd_settime times tkill truncate umask uname unlink unlinkat utime
-    utimensat utimes vfork vmsplice wait4 waitid write writev
+    utimensat utimes vfork wait4 waitid write writev
 ";
 
 /// `CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | NEWTIME`.
@@ -39,8 +40,15 @@ const FILE_TYPE: u64 = 0o170_000;
 const FIFO: u64 = 0o010_000;
 
 const AF_UNIX: u64 = 1;
+
+/// Calls that make sockets, allowed for local ones.
+const SOCKETS: [&str; 2] = ["socket", "socketpair"];
+
 /// Calls that are answered as an older kernel would: libraries then use others, whose arguments a filter can see.
 const UNKNOWN: [&str; 2] = ["clone3", "openat2"];
+
+/// The request of `prctl` by which bwrap's first process would outlive its parent: a script can write into its memory.
+const PR_SET_PDEATHSIG: u64 = 1;
 
 const ENOSYS: u32 = 38;
 const EPERM: u32 = 1;
@@ -71,9 +79,11 @@ pub(crate) fn docker_profile() -> Json {
              "args": [{"index": 1, "value": FILE_TYPE, "valueTwo": FIFO, "op": "SCMP_CMP_MASKED_EQ"}]},
             {"names": ["mknodat"], "action": "SCMP_ACT_ALLOW",
              "args": [{"index": 2, "value": FILE_TYPE, "valueTwo": FIFO, "op": "SCMP_CMP_MASKED_EQ"}]},
-            {"names": ["socket"], "action": "SCMP_ACT_ALLOW",
+            // A container does not end by what its first process has asked for, as bwrap's does.
+            {"names": ["prctl"], "action": "SCMP_ACT_ALLOW"},
+            {"names": SOCKETS, "action": "SCMP_ACT_ALLOW",
              "args": [{"index": 0, "value": AF_UNIX, "valueTwo": 0, "op": "SCMP_CMP_EQ"}]},
-            {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": EAFNOSUPPORT,
+            {"names": SOCKETS, "action": "SCMP_ACT_ERRNO", "errnoRet": EAFNOSUPPORT,
              "args": [{"index": 0, "value": AF_UNIX, "valueTwo": 0, "op": "SCMP_CMP_NE"}]},
         ],
     });
@@ -132,7 +142,8 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
         rules.push(json!({"syscall": "mknod", "args": [is(1, json!({"masked_eq": FILE_TYPE}), FIFO)]}));
     }
     rules.push(json!({"syscall": "mknodat", "args": [is(2, json!({"masked_eq": FILE_TYPE}), FIFO)]}));
-    rules.push(json!({"syscall": "socket"}));
+    rules.push(json!({"syscall": "prctl", "args": [is(0, json!("ne"), PR_SET_PDEATHSIG)]}));
+    rules.extend(SOCKETS.map(|name| json!({"syscall": name})));
     rules.push(
         json!({"syscall": "ioctl", "args": TERMINAL_INJECTION.map(|request| is(1, json!("ne"), request))}),
     );
@@ -142,9 +153,9 @@ pub(crate) fn filters() -> Result<Vec<Vec<u8>>, String> {
             json!({"mismatch_action": "allow", "match_action": {"errno": ENOSYS}, "filter": UNKNOWN.map(|name| json!({"syscall": name}))}),
         )?,
         compile(
-            json!({"mismatch_action": "allow", "match_action": {"errno": EAFNOSUPPORT}, "filter": [
-                {"syscall": "socket", "args": [is(0, json!("ne"), AF_UNIX)]},
-            ]}),
+            json!({"mismatch_action": "allow", "match_action": {"errno": EAFNOSUPPORT}, "filter": SOCKETS.map(
+                |name| json!({"syscall": name, "args": [is(0, json!("ne"), AF_UNIX)]})
+            )}),
         )?,
     ])
 }

@@ -100,6 +100,8 @@ pub struct Weakened {
     pub limits: Vec<crate::Limit>,
     /// What is written is not counted.
     pub working_directory: bool,
+    /// What the worker itself has inherited is handed on.
+    pub descriptors: bool,
     /// The self-test is left out.
     pub unproved: bool,
 }

@@ -174,6 +174,28 @@ async fn a_run_that_is_given_up_ends() {
     sandbox.close().await;
 }
 
+/// A start that is given up at any moment leaves no process: bwrap's first one does not end with its parent until it is ready.
+#[tokio::test]
+async fn a_start_that_is_given_up_leaves_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    let mut settings = settings(state.path());
+    settings.warm = 0;
+    let sandbox = Sandbox::open(&settings).await.unwrap();
+    let name = format!("procos-sandbox-{}", owners(state.path()).remove(0));
+    let script = python("result = 1");
+    for micros in (0..60).map(|step| step * 250) {
+        let run = sandbox.run(&script, sandbox.limits());
+        let _ = tokio::time::timeout(Duration::from_micros(micros), run).await;
+    }
+    sandbox.close().await;
+    let left = || {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| line.starts_with(name.as_bytes())).count()
+    };
+    until("the end of all", || left() == 0);
+}
+
 #[tokio::test]
 async fn a_cell_that_died_while_it_waited_costs_nobody_a_run() {
     let state = tempfile::tempdir().unwrap();
@@ -320,6 +342,10 @@ os._exit(0)
         ("b'{\"result\": NaN}'", "cannot be read"),
         ("b'{\"result\": 1e999}'", "cannot be read"),
         ("b'\\xff\\xfe'", "cannot be read"),
+        (
+            "b'{\"result\": [' + b'{\"\": []},' * 100000 + b'0]}'",
+            "more values than can be passed on",
+        ),
         ("b'{\"files\": [\"%%%\"], \"result\": 1}'", "x.png"),
     ] {
         let script = Script {

@@ -1,13 +1,16 @@
 //! A cell: a process of `bwrap` with what runs in it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::NAME;
@@ -17,7 +20,7 @@ use super::spawner::Spawner;
 use super::tree::Tree;
 use crate::cell::{Autopsy, Cell, Event};
 use crate::protocol::READY;
-use crate::{Limits, SandboxError, Settings};
+use crate::{Limit, Limits, SandboxError, Settings};
 
 /// How often it is looked at what a run uses. A process fills about 50 MiB in this time.
 const LOOK: Duration = Duration::from_millis(25);
@@ -36,6 +39,10 @@ pub(crate) struct BubblewrapCell {
     stderr: Option<ChildStderr>,
     watched: Option<Watched>,
     looks: Interval,
+    /// A look that is under way, beside the runtime: what a script does decides how long it takes.
+    look: Option<JoinHandle<Option<Limit>>>,
+    /// The first process in the cell. With it ends all that is in it, whatever has become of its parent.
+    first: Option<OwnedFd>,
     group: Option<Group>,
     settings: Settings,
     /// Its thread has to live as long as the cell.
@@ -60,6 +67,8 @@ impl BubblewrapCell {
             stderr: child.stderr.take(),
             watched: None,
             looks,
+            look: None,
+            first: None,
             group,
             settings: settings.clone(),
             child,
@@ -71,6 +80,10 @@ impl BubblewrapCell {
     /// said instead.
     pub(crate) async fn until_ready(&mut self) -> Result<(), String> {
         self.until_it_says_so().await?;
+        let first = Tree::below(self.pid, u64::MAX).pids.first().copied();
+        let first = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let first = first.ok_or("it has ended already")?;
+        self.first = Some(pidfd_open(first, PidfdFlags::empty()).map_err(|error| error.to_string())?);
         // Before there is a script, and off its path: the kernel takes milliseconds to move a process.
         match &self.group {
             Some(group) => group
@@ -109,6 +122,14 @@ impl BubblewrapCell {
         } else {
             format!("{why}{}", remedy(&why))
         })
+    }
+
+    /// Ends all that is in it. Where one of the two has ended by itself there is nothing to do for it.
+    fn kill(&mut self) {
+        if let Some(first) = &self.first {
+            let _ = pidfd_send_signal(first, Signal::KILL);
+        }
+        let _ = self.child.start_kill();
     }
 
     fn lost(said: impl ToString) -> SandboxError {
@@ -169,8 +190,14 @@ impl Cell for BubblewrapCell {
                     Ok(0) | Err(_) => self.stderr = None,
                     Ok(_) => return Event::Stderr(err.freeze()),
                 },
-                _ = self.looks.tick(), if watched.is_some() => {
-                    if let Some(hit) = watched.and_then(|watched| watched.hit(self.pid)) {
+                _ = self.looks.tick(), if watched.is_some() && self.look.is_none() => {
+                    let pid = self.pid;
+                    self.look = Some(spawn_blocking(move || watched.and_then(|watched| watched.hit(pid))));
+                }
+                hit = looked(&mut self.look), if self.look.is_some() => {
+                    self.look = None;
+                    self.looks.reset();
+                    if let Some(hit) = hit {
                         return Event::Hit(hit);
                     }
                 }
@@ -193,7 +220,7 @@ impl Cell for BubblewrapCell {
             None => None,
         };
         if status.is_none() {
-            let _ = self.child.start_kill();
+            self.kill();
             let _ = timeout(GOING, self.child.wait()).await;
         }
         Autopsy {
@@ -206,10 +233,18 @@ impl Cell for BubblewrapCell {
 
 impl Drop for BubblewrapCell {
     fn drop(&mut self) {
-        let _ = self.child.start_kill();
+        self.kill();
         if let Some(group) = self.group.take() {
             group.remove();
         }
+    }
+}
+
+/// What a look has found; to be asked only where one is under way.
+async fn looked(look: &mut Option<JoinHandle<Option<Limit>>>) -> Option<Limit> {
+    match look {
+        Some(look) => look.await.ok().flatten(),
+        None => None,
     }
 }
 

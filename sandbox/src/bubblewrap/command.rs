@@ -30,6 +30,11 @@ pub(crate) enum Root {
     Unpacked(PathBuf),
 }
 
+/// What the processes of an owner's cells are called, as far as they are bwrap's own.
+pub(crate) fn name(owner: &str) -> String {
+    format!("procos-sandbox-{owner}")
+}
+
 /// The command that makes a cell.
 pub(crate) fn command(
     program: &Path,
@@ -37,6 +42,7 @@ pub(crate) fn command(
     shape: &Shape,
     filters: &[Vec<u8>],
     in_cgroup: bool,
+    owner: &str,
     settings: &Settings,
 ) -> io::Result<std::process::Command> {
     let barriers = Barriers::of(settings);
@@ -59,7 +65,7 @@ pub(crate) fn command(
     arguments.add(limits::bounds(shape, in_cgroup, settings));
     arguments.add(shape.language.command());
 
-    let mut command = barriers.program(program);
+    let mut command = barriers.program(program, &name(owner));
     command
         .args(arguments.0)
         .stdin(Stdio::piped())
@@ -168,8 +174,24 @@ impl Arguments {
             self.add(["--ro-bind", "/proc", "/proc"]);
         }
         let size = shape.tmpfs.max(1).to_string();
-        // /dev is a file system in memory itself, and so would hold what is written there.
-        self.add(["--dev", "/dev"]);
+        // Not bwrap's own /dev: that has terminals, of which the host has a number for all.
+        self.add(["--tmpfs", "/dev"]);
+        for device in ["null", "zero", "full", "random", "urandom"] {
+            let device = format!("/dev/{device}");
+            self.add(["--dev-bind", &device, &device]);
+        }
+        for (name, target) in [
+            ("fd", "fd"),
+            ("stdin", "fd/0"),
+            ("stdout", "fd/1"),
+            ("stderr", "fd/2"),
+        ] {
+            self.add([
+                "--symlink",
+                &format!("/proc/self/{target}"),
+                &format!("/dev/{name}"),
+            ]);
+        }
         for folder in ["/dev/shm", WORK] {
             if barriers.size {
                 self.add(["--size", &size]);
@@ -254,7 +276,7 @@ impl Barriers {
     }
 
     /// The program; as somebody without rights, where we are root: the kernel asks who that is outside, too.
-    fn program(&self, program: &Path) -> std::process::Command {
+    fn program(&self, program: &Path, name: &str) -> std::process::Command {
         use std::os::unix::process::CommandExt as _;
         let is_root = rustix::process::geteuid().is_root();
         if let Some(network) = &self.joined {
@@ -270,6 +292,7 @@ impl Barriers {
             return command;
         }
         let mut command = std::process::Command::new(program);
+        command.arg0(name);
         if is_root && self.capabilities {
             command.uid(NOBODY).gid(NOBODY);
         }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::process::Command;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use self::cell::BubblewrapCell;
 use self::cgroup::Hierarchy;
@@ -36,6 +37,14 @@ const START: Duration = Duration::from_secs(30);
 
 /// Makes cells by the program `bwrap`.
 pub(crate) struct Bubblewrap {
+    maker: Arc<Maker>,
+    /// Cells that are being made.
+    tasks: TaskTracker,
+}
+
+/// In an [`Arc`]: a cell that is begun is finished, so that it can be ended, also where nobody waits for it any more. Until it
+/// is ready, its first process does not end with its parent.
+struct Maker {
     settings: Settings,
     program: PathBuf,
     filters: Vec<Vec<u8>>,
@@ -77,17 +86,23 @@ impl Bubblewrap {
             ))
         };
         let owner = Owner::register(&notes(settings)).map_err(note)?;
-        Ok(Self {
+        let maker = Maker {
             program: whole(program),
             filters: seccomp::filters().map_err(refused)?,
-            spawner: Arc::new(Spawner::start().map_err(|error| refused(error.to_string()))?),
+            spawner: Arc::new(Spawner::start(settings).map_err(|error| refused(error.to_string()))?),
             hierarchy: Hierarchy::find(owner.id()),
             owner,
             settings: settings.clone(),
             made: AtomicU64::new(0),
+        };
+        Ok(Self {
+            maker: Arc::new(maker),
+            tasks: TaskTracker::new(),
         })
     }
+}
 
+impl Maker {
     fn root(&self, shape: &Shape) -> Result<Root, SandboxError> {
         let name = shape.image.as_deref().unwrap_or(shape.language.as_str());
         match (self.settings.roots.get(name), &shape.image) {
@@ -106,6 +121,46 @@ impl Bubblewrap {
                     "there is no root `{name}`: make one (script/sandbox-images --roots DIR {name}) and name it in sandbox.roots.{name}"
                 ),
             )),
+        }
+    }
+
+    async fn make(&self, shape: &Shape) -> Result<BubblewrapCell, SandboxError> {
+        let failed = |said: String| self.failed(shape, said);
+        let root = self.root(shape)?;
+        let command = command::command(
+            &self.program,
+            &root,
+            shape,
+            &self.filters,
+            self.hierarchy.is_some(),
+            self.owner.id(),
+            &self.settings,
+        )
+        .map_err(|error| failed(error.to_string()))?;
+        let processors = match self.hierarchy {
+            None if limits::is_enforced(Limit::Cpu, &self.settings) => {
+                limits::processors(shape).map_err(|error| failed(error.to_string()))?
+            }
+            _ => None,
+        };
+        let child = self
+            .spawner
+            .spawn(command, processors)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let group = self
+            .hierarchy
+            .as_ref()
+            .map(|hierarchy| hierarchy.make(&number.to_string(), shape, &self.settings))
+            .transpose()
+            .map_err(|error| failed(format!("its cgroup: {error}")))?;
+        let mut cell = BubblewrapCell::new(child, Arc::clone(&self.spawner), group, &self.settings)
+            .map_err(|error| failed(error.to_string()))?;
+        match timeout(START, cell.until_ready()).await {
+            Ok(Ok(())) => Ok(cell),
+            Ok(Err(said)) => Err(failed(said)),
+            Err(_) => Err(failed(format!("it is not ready within {} s", START.as_secs()))),
         }
     }
 
@@ -140,49 +195,22 @@ impl Backend for Bubblewrap {
     }
 
     async fn make(&self, shape: &Shape) -> Result<Box<dyn Cell>, SandboxError> {
-        let failed = |said: String| self.failed(shape, said);
-        let root = self.root(shape)?;
-        let command = command::command(
-            &self.program,
-            &root,
-            shape,
-            &self.filters,
-            self.hierarchy.is_some(),
-            &self.settings,
-        )
-        .map_err(|error| failed(error.to_string()))?;
-        let processors = match self.hierarchy {
-            None if limits::is_enforced(Limit::Cpu, &self.settings) => {
-                limits::processors(shape).map_err(|error| failed(error.to_string()))?
-            }
-            _ => None,
-        };
-        let child = self
-            .spawner
-            .spawn(command, processors)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let group = self
-            .hierarchy
-            .as_ref()
-            .map(|hierarchy| hierarchy.make(&number.to_string(), shape, &self.settings))
-            .transpose()
-            .map_err(|error| failed(format!("its cgroup: {error}")))?;
-        let mut cell = BubblewrapCell::new(child, Arc::clone(&self.spawner), group, &self.settings)
-            .map_err(|error| failed(error.to_string()))?;
-        match timeout(START, cell.until_ready()).await {
-            Ok(Ok(())) => Ok(Box::new(cell)),
-            Ok(Err(said)) => Err(failed(said)),
-            Err(_) => Err(failed(format!("it is not ready within {} s", START.as_secs()))),
+        let (maker, wanted) = (Arc::clone(&self.maker), shape.clone());
+        let making = self.tasks.spawn(async move { maker.make(&wanted).await });
+        match making.await {
+            Ok(made) => Ok(Box::new(made?)),
+            Err(error) => Err(self.maker.failed(shape, error.to_string())),
         }
     }
 
     async fn clear(&self) -> Result<(), SandboxError> {
         // Processes, mounts and files in memory end with their parent; cgroups stay.
-        for dead in Owner::dead(&notes(&self.settings)).unwrap_or_default() {
+        for dead in Owner::dead(&notes(&self.maker.settings)).unwrap_or_default() {
+            // What was being made when its worker was killed; everything else has ended with it.
+            tree::end_named(&command::name(dead.id()));
             // What has still a process in it is left to the next start.
             if self
+                .maker
                 .hierarchy
                 .as_ref()
                 .is_none_or(|hierarchy| hierarchy.remove_of(dead.id()))
@@ -194,13 +222,16 @@ impl Backend for Bubblewrap {
     }
 
     async fn settle(&self) {
-        if let Some(hierarchy) = &self.hierarchy {
+        // A closed one still takes tasks: it only lets those that wait know when there is none.
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(hierarchy) = &self.maker.hierarchy {
             hierarchy.settle().await;
         }
     }
 }
 
-impl Drop for Bubblewrap {
+impl Drop for Maker {
     fn drop(&mut self) {
         if let Some(hierarchy) = &self.hierarchy {
             hierarchy.remove_of(self.owner.id());

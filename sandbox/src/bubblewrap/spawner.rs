@@ -10,6 +10,8 @@ use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::Settings;
+
 /// Starts processes from a thread that lives as long as they shall: the kernel takes the death of the *thread* that made a
 /// process for the death of its parent, and `--die-with-parent` would end cells whenever a runtime lets a thread go.
 pub(crate) struct Spawner {
@@ -25,7 +27,8 @@ struct Job {
 
 impl Spawner {
     /// Starts the thread. It ends when the spawner is dropped.
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start(settings: &Settings) -> io::Result<Self> {
+        let closes = closes_descriptors(settings);
         let (jobs, waiting) = channel::<Job>();
         thread::Builder::new()
             .name("sandbox".to_owned())
@@ -37,6 +40,11 @@ impl Spawner {
                     // A child begins on its parent's processors. Where they cannot be set, the share is held by adding up
                     // all the same.
                     let _ = job.processors.map(|some| sched_setaffinity(None, &some));
+                    // What procos itself has inherited is nobody's in a cell, and bwrap would pass it on: a folder of the
+                    // host that is open is a way out.
+                    if closes {
+                        close_fds::set_fds_cloexec_threadsafe(3, &[]);
+                    }
                     let child = Command::from(job.command).kill_on_drop(true).spawn();
                     let _ = all.as_ref().map(|all| sched_setaffinity(None, all));
                     // Who asked has gone: the child is dropped, and so killed.
@@ -61,4 +69,14 @@ impl Spawner {
             .map_err(|_| gone())?;
         child.await.map_err(|_| gone())?
     }
+}
+
+#[cfg(feature = "weakened")]
+fn closes_descriptors(settings: &Settings) -> bool {
+    !settings.weakened.descriptors
+}
+
+#[cfg(not(feature = "weakened"))]
+fn closes_descriptors(_: &Settings) -> bool {
+    true
 }

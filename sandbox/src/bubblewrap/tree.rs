@@ -3,7 +3,12 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::command::WORK;
+
+/// What the kernel itself keeps of a file in memory, with its name, in bytes: an empty one, too.
+const FILE: u64 = 1536;
 
 /// The processes below one of ours, at one moment.
 #[derive(Debug, Default)]
@@ -59,31 +64,62 @@ impl Tree {
     }
 }
 
-/// Resident pages: the second number of `statm`.
-fn resident(pid: u32) -> u64 {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let pages: u64 = statm
-        .split_whitespace()
-        .nth(1)
-        .and_then(|pages| pages.parse().ok())
-        .unwrap_or(0);
-    pages * rustix::param::page_size() as u64
+/// Ends all processes whose arguments begin with this name.
+pub(crate) fn end_named(name: &str) {
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let begins = |line: Vec<u8>| line.split(|byte| *byte == 0).next() == Some(name.as_bytes());
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+        if let Some(pid) = pid
+            && fs::read(entry.path().join("cmdline")).is_ok_and(begins)
+        {
+            // It may end at this moment, or be somebody else's who has taken our name.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
 }
 
-/// Resident memory where each page counts for its share: `Pss` of `smaps_rollup`. None where it may not be read, as by root
-/// in a container that may not trace.
+/// Resident memory, and the page tables that it takes to map what is not: `VmRSS` and `VmPTE` of `status`. A process whose first
+/// thread has ended tells nothing there of what its others hold.
+fn resident(pid: u32) -> u64 {
+    let of = |status: &str| {
+        let status = fs::read_to_string(status).ok()?;
+        Some(kilobytes(&status, "VmRSS:")? + kilobytes(&status, "VmPTE:").unwrap_or(0))
+    };
+    let of_threads = || {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+        threads
+            .filter_map(|thread| of(thread.path().join("status").to_str()?))
+            .max()
+    };
+    of(&format!("/proc/{pid}/status"))
+        .or_else(of_threads)
+        .unwrap_or(0)
+}
+
+/// The same where each page counts for its share: `Pss` of `smaps_rollup`. None where it may not be read, as by root in a
+/// container that may not trace, or where only other threads than the first know it.
 fn proportional(pid: u32) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let rest = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    let kilobytes: u64 = rest.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes * 1024)
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    Some(kilobytes(&rollup, "Pss:")? + kilobytes(&status, "VmPTE:").unwrap_or(0))
+}
+
+/// A line `NAME NUMBER kB`, in bytes.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number: u64 = rest.split_whitespace().next()?.parse().ok()?;
+    Some(number * 1024)
 }
 
 /// What lies in a cell's file systems in memory.
 fn files_of(pid: u32) -> u64 {
     let used = |folder: &str| {
         let about = rustix::fs::statvfs(format!("/proc/{pid}/root{folder}")).ok()?;
-        Some(about.f_blocks.saturating_sub(about.f_bfree) * about.f_frsize)
+        let files = about.f_files.saturating_sub(about.f_ffree);
+        Some(about.f_blocks.saturating_sub(about.f_bfree) * about.f_frsize + files * FILE)
     };
     used(WORK).unwrap_or(0) + used("/dev/shm").unwrap_or(0)
 }

@@ -143,6 +143,11 @@ impl Cell for DockerCell {
     }
 
     async fn autopsy(&mut self) -> Autopsy {
+        // The daemon ends no container whose output waits for us to read it.
+        if !self.closed {
+            self.output = Box::pin(futures::stream::empty());
+            self.input = None;
+        }
         autopsy(&self.container, self.closed).await
     }
 }

@@ -21,6 +21,9 @@ use crate::{Sandbox, SandboxError};
 /// Runs at once, whoever asks; others wait until one has ended. A worker bounds its own long before.
 const RUNS_AT_ONCE: usize = 64;
 
+/// How long a request may take to arrive: it holds a turn meanwhile.
+const READING: Duration = Duration::from_secs(10);
+
 /// How much longer than the longest run may take to wait, once stopped, for those that are under way.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -89,9 +92,14 @@ async fn run(State(launcher): State<Launcher>, request: Request) -> Response {
     let Ok(_turn) = launcher.turns.acquire().await else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "the launcher stops".to_owned());
     };
-    let body = match axum::body::to_bytes(request.into_body(), MOST).await {
-        Ok(body) => body,
-        Err(error) => {
+    let reading = timeout(READING, axum::body::to_bytes(request.into_body(), MOST));
+    let body = match reading.await {
+        Err(_) => {
+            let said = format!("it was not whole within {} s", READING.as_secs());
+            return refuse(StatusCode::REQUEST_TIMEOUT, said);
+        }
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => {
             let said = format!("it cannot be read, or is more than {} MiB: {error}", MOST >> 20);
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, said);
         }

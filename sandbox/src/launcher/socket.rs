@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
@@ -52,6 +52,8 @@ impl Socket {
             .create(true)
             .truncate(false)
             .write(true)
+            // Whoever can read it can lock it.
+            .mode(0o600)
             .open(beside(path, "lock"))
             .map_err(failed)?;
         match lock.try_lock() {

@@ -341,6 +341,43 @@ def _stopped(why):
     raise Stopped(why)
 
 
+def watch_files(inputs):
+    watcher = call(libc.inotify_init(), "inotify_init")
+    call(libc.inotify_add_watch(watcher, b"/usr/bin", 0x20), "inotify_add_watch")
+    return "what the host runs can be watched"
+
+
+def outlive_the_parent(inputs):
+    call(libc.prctl(1, 0, 0, 0, 0), "prctl")
+    return "no process has to end with its parent"
+
+
+def inherited_files(inputs):
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue
+        if not target.startswith(("pipe:", "/dev/null", "/proc/")):
+            found.append(target)
+    if found:
+        return f"open files of others: {found}"
+    raise Stopped("only its own pipes")
+
+
+def socket_pairs(inputs):
+    made, errors = [], set()
+    pair = (ctypes.c_int * 2)()
+    for family in range(2, 46):
+        if libc.socketpair(family, socket.SOCK_STREAM, 0, pair) == 0:
+            made.append(family)
+        errors.add(ctypes.get_errno())
+    if made or errors - {errno.EAFNOSUPPORT}:
+        return f"families {made}, errors {sorted(errno.errorcode.get(number, number) for number in errors)}"
+    raise Stopped("not supported")
+
+
 def terminal_injection(inputs):
     import fcntl
     import termios

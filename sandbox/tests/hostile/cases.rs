@@ -247,6 +247,8 @@ cases! {
             EPERM,
             on_docker(backend, no_filter_and_root(), "the kernel lets nobody without rights count"),
         );
+    socket_pairs => |_, _| Case::new("socket_pairs", &["not supported"], Twin::Without(no_filter()));
+    watch_files => |_, _| Case::new("watch_files", EPERM, Twin::Without(no_filter()));
     terminal_injection => |_, _| Case::new("terminal_injection", EPERM, Twin::RefusedByKernel(no_filter()));
 }
 
@@ -412,6 +414,66 @@ async fn abstract_socket(backend: Backend) {
     got(&run(backend, joined, &LIMITS, inputs).await);
 }
 
+/// Where the worker has inherited a file: set for [`a_worker_that_has_inherited_a_folder`] alone.
+const INHERITED: &str = "PROCOS_TEST_INHERITED";
+
+/// Files that the worker itself has inherited: a folder of the host that is open is a way out. In a process of its own, as all
+/// of one share what is handed on. A container is the daemon's child and gets none.
+#[test]
+fn inherited_files() {
+    if !Backend::Bubblewrap.is_here() {
+        return;
+    }
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let output = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "exec \"$0\" --exact cases::a_worker_that_has_inherited_a_folder --nocapture 9<\"$1\"",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .arg(folder.path())
+        .env(INHERITED, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    println!("{said}");
+}
+
+/// Not a test of its own: what `inherited_files` starts.
+#[tokio::test]
+async fn a_worker_that_has_inherited_a_folder() {
+    let Ok(folder) = std::env::var(INHERITED) else {
+        return;
+    };
+    let inputs = json!({"attack": "inherited_files"});
+    let twin = Weakened {
+        descriptors: true,
+        ..Weakened::default()
+    };
+    let seen = got(&run(Backend::Bubblewrap, twin, &LIMITS, inputs.clone()).await);
+    assert!(seen.contains(&folder), "{seen}");
+    let stopped_by = stopped(&run(Backend::Bubblewrap, Weakened::default(), &LIMITS, inputs).await);
+    assert!(stopped_by.contains("only its own pipes"), "{stopped_by}");
+    tell(Backend::Bubblewrap, "inherited files", &stopped_by);
+}
+
+/// The parent's death is what ends a cell whose worker is killed: no script may call that off.
+async fn outlived_parent(backend: Backend) {
+    if !backend.is_here() || backend == Backend::Docker {
+        return;
+    }
+    let inputs = json!({"attack": "outlive_the_parent"});
+    let stopped_by = stopped(&run(backend, Weakened::default(), &LIMITS, inputs.clone()).await);
+    assert!(stopped_by.contains("Operation not permitted"), "{stopped_by}");
+    tell(backend, "outlive the parent", &stopped_by);
+    got(&run(backend, no_filter(), &LIMITS, inputs).await);
+}
+
 /// A fork bomb that swallows every error ends by time, and it is told what it was.
 async fn endless_fork_bomb(backend: Backend) {
     if !backend.is_here() {
@@ -524,6 +586,7 @@ both! {
     other_runs_files: nothing_is_shared();
     escaping_children: nothing_lives_on();
     fork_bomb_without_end: endless_fork_bomb();
+    parents_that_die: outlived_parent();
     cloud_metadata: network("metadata");
     name_server: network("dns");
     sockets_without_a_file: abstract_socket();
