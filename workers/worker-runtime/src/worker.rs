@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_client::EngineClient;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use worker_api::{Adapter, RetryPolicy, Route, Router};
 
 use crate::handler::HandlerAdapter;
@@ -182,11 +182,13 @@ impl WorkerBuilder {
             self.idle_adapter.get_or_insert(description.name.clone());
         }
         for topic in description.topics {
-            let route = route(
+            let mut route = Route::new(
                 description.name.clone(),
                 Arc::clone(&adapter),
                 topic.topic.clone(),
             );
+            // As it has said: it may describe itself otherwise the next time it is asked.
+            route.sandboxed = topic.sandboxed;
             self.routes.push((Subscription::new(topic.topic), route));
         }
         self
@@ -292,7 +294,7 @@ impl Topic {
     pub fn new<Arguments: 'static>(name: impl Into<String>, handler: impl Handler<Arguments>) -> Self {
         let name = name.into();
         let adapter = Arc::new(HandlerAdapter::new(&name, handler));
-        let route = route(name.clone(), adapter, name.clone());
+        let route = Route::new(name.clone(), adapter, name.clone());
         Self {
             subscription: Subscription::new(name),
             route,
@@ -328,17 +330,6 @@ impl Topic {
     pub fn with(mut self, input: impl Into<String>, value: impl Into<Json>) -> Self {
         self.route.with.insert(input.into(), value.into());
         self
-    }
-}
-
-fn route(adapter_name: String, adapter: Arc<dyn Adapter>, operation: String) -> Route {
-    Route {
-        adapter_name,
-        adapter,
-        operation,
-        with: Map::new(),
-        timeout: None,
-        retry: None,
     }
 }
 

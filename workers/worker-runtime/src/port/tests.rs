@@ -51,14 +51,10 @@ impl Routes {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let route = Route {
-            adapter_name: "scripted".into(),
-            adapter: Arc::new(Scripted(Box::new(move |context| Box::pin(script(context))))),
-            operation: "own_name".into(),
-            with: Map::from_iter([("fixed".to_owned(), json!(true))]),
-            timeout,
-            retry: None,
-        };
+        let adapter = Scripted(Box::new(move |context| Box::pin(script(context))));
+        let mut route = Route::new("scripted", Arc::new(adapter), "own_name");
+        route.with = Map::from_iter([("fixed".to_owned(), json!(true))]);
+        route.timeout = timeout;
         self.0.insert(topic.to_owned(), route);
         self
     }
