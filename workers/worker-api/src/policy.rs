@@ -43,6 +43,9 @@ pub enum PolicyError {
     /// It cannot be told now, such as where the model cannot be read: tried again as the task's retry policy says.
     #[error("{0}")]
     Undecided(String),
+    /// Whom it has to ask is not there: the task is given back and offered again, which counts as no attempt.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// The policy that lets everything run.

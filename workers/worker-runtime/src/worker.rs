@@ -10,7 +10,10 @@ use serde_json::Value as Json;
 use worker_api::{Adapter, RetryPolicy, Route, Router};
 
 use crate::handler::HandlerAdapter;
-use crate::{DrainReport, Handler, Observer, PoolSettings, StartError, Subscription, WorkerPool};
+use crate::{
+    Chain, Definitions, DrainReport, Handler, ModelPolicy, Observer, PoolSettings, StartError, Subscription,
+    WorkerPool,
+};
 
 /// How long handlers may go on after the stop was asked for: shorter than the 30 s that container platforms give.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -83,8 +86,8 @@ pub enum WorkerError {
 }
 
 impl Worker {
-    /// A worker for the engine, without topics so far. The rest has defaults: those of [`PoolSettings::new`], no
-    /// observer, no journal, and 20 s for what is under way at the end.
+    /// A worker for the engine, without topics so far. The rest has defaults: those of [`PoolSettings::new`], a
+    /// [`ModelPolicy`], no observer, no journal, and 20 s for what is under way at the end.
     pub fn builder(engine: EngineClient) -> WorkerBuilder {
         WorkerBuilder {
             engine,
@@ -222,7 +225,8 @@ impl WorkerBuilder {
         self.settings(move |settings| settings.retry = policy)
     }
 
-    /// Changes whatever else the pool can be told.
+    /// Changes whatever else the pool can be told. The chain in it holds the policy of the models; who puts another in its
+    /// place gives it one for [`PoolSettings::definitions`], too.
     pub fn settings(mut self, change: impl FnOnce(&mut PoolSettings) + Send + 'static) -> Self {
         self.settings.push(Box::new(change));
         self
@@ -261,6 +265,11 @@ impl WorkerBuilder {
         let (subscriptions, routes) = Routes::of(self.routes)?;
         let topics = routes.topics();
         let mut settings = PoolSettings::new(self.name, subscriptions);
+        let definitions = Definitions::new(self.engine.clone());
+        settings.chain = Chain::builder()
+            .policy(ModelPolicy::new(definitions.clone()))
+            .build();
+        settings.definitions = Some(definitions);
         for change in self.settings {
             change(&mut settings);
         }

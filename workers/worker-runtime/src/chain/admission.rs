@@ -1,10 +1,15 @@
 //! Asks the policy before a task runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use worker_api::{
-    Failure, Middleware, Next, Outcome, POLICY_REFUSED, Policy, PolicyError, TaskContext, async_trait,
+    Failure, Middleware, Next, Outcome, POLICY_REFUSED, Policy, PolicyError, Postponed, TaskContext,
+    async_trait,
 };
+
+/// How long a task waits whose policy cannot ask whom it has to.
+const AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Admission {
     policy: Arc<dyn Policy>,
@@ -40,6 +45,11 @@ impl Middleware for Admission {
                 tracing::warn!(policy, reason, "a task is refused; it does not run");
                 Failure::permanent(format!("the policy `{policy}` refuses {what}: {reason}"))
                     .with_code(POLICY_REFUSED)
+            }
+            PolicyError::Unavailable(reason) => {
+                let reason =
+                    format!("the policy `{policy}` cannot tell yet whether {what} may run: {reason}");
+                return Err(Postponed::new(reason, AGAIN).into());
             }
             PolicyError::Undecided(reason) => Failure::retryable(format!(
                 "the policy `{policy}` cannot tell whether {what} may run: {reason}"

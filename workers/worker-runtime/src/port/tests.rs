@@ -91,6 +91,38 @@ async fn call(caller: &TaskContext, topic: &str) -> Result<Outcome, PortError> {
     caller.processes().call_topic(caller, call).await
 }
 
+#[tokio::test]
+async fn a_called_topic_passes_the_policy_of_the_calling_tasks_process() {
+    let fake = engine_client::fake::FakeEngine::new();
+    let allowed = format!(
+        "<p:security xmlns:p=\"{}\"><p:allowedTasks><p:task topic=\"ai_query\"/><p:task topic=\"lookup\"/>\
+         </p:allowedTasks></p:security>",
+        bpmn::security::NAMESPACE
+    );
+    let definition = fake.deploy(engine_client::fake::LinearProcess::new("p").extensions(allowed));
+    let policy = crate::ModelPolicy::new(crate::Definitions::new(fake.client()));
+    let chain = Chain::builder().policy(policy).build();
+    let routes = Routes::default()
+        .with("lookup", None, async |_| Ok(Answer::new()))
+        .with("shell_script", None, async |_| panic!("it may not run"));
+    let port = EnginePort::new(fake.client()).with_topics(Arc::new(routes), chain);
+    let task = Task {
+        topic: "ai_query".into(),
+        process_definition_key: "p".into(),
+        process_definition_id: definition,
+        ..Task::default()
+    };
+    let mut caller = TaskContext::new(task, Duration::from_secs(10)).with_processes(Arc::new(port));
+    caller.start_clock(Instant::now().into_std());
+    assert!(call(&caller, "lookup").await.unwrap().is_ok());
+    let refused = match call(&caller, "shell_script").await.unwrap() {
+        Err(TaskError::Failure(failure)) => failure,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused.codes, [worker_api::POLICY_REFUSED]);
+    assert!(refused.message.contains("shell_script"), "{refused}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_called_topic_gets_its_inputs_and_what_its_route_fixes() {
     let caller = caller(
