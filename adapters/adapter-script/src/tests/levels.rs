@@ -56,6 +56,8 @@ fn a_script_outside_a_sandbox_is_not_to_be_had() {
 
 #[tokio::test]
 async fn every_topic_says_that_it_runs_code_in_a_sandbox() {
-    let topics = ScriptAdapter::new(ScriptSettings::new("/nonexistent")).description().topics;
+    let topics = ScriptAdapter::new(ScriptSettings::new("/nonexistent"))
+        .description()
+        .topics;
     assert!(topics.iter().all(|topic| topic.sandboxed));
 }
