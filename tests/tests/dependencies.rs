@@ -17,7 +17,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("worker-api", &[]),
     ("bpmn", &["diagnostics"]),
     ("deploy", &["bpmn", "diagnostics", "engine-client"]),
-    ("worker-runtime", &["bpmn", "engine-client", "worker-api"]),
+    (
+        "worker-runtime",
+        &["bpmn", "diagnostics", "engine-client", "worker-api"],
+    ),
     ("adapter-core", &["secrets", "worker-api"]),
     ("adapter-http", &["secrets", "worker-api"]),
     ("adapter-script", &["sandbox", "worker-api"]),

@@ -158,6 +158,7 @@ impl Catalogue {
             adapter_name: name.to_owned(),
             adapter: Arc::clone(&listed.adapter),
             operation: operation.topic.clone(),
+            sandboxed: operation.sandboxed,
             with: setting.with.clone(),
             timeout: setting.timeout,
             retry: setting.retry.clone(),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sandbox::{Language, Limits, Sandbox, SandboxError, Script, SelfTest};
-use worker_api::{Adapter, AdapterDescription, Failure, Outcome, TaskContext, TopicDescription, async_trait};
+use sandbox::{Language, Level, Limits, SandboxError, Script, SelfTest, Tightened};
+use worker_api::{
+    Adapter, AdapterDescription, Failure, Outcome, SandboxLevel, TaskContext, TopicDescription, async_trait,
+};
 
 use crate::config::nearest;
 use crate::inputs::{FIELDS, Inputs, Names, ScriptAnswer};
@@ -57,14 +59,6 @@ impl ScriptAdapter {
         self.opening.close().await;
     }
 
-    /// What a run of this task may use: no more than the operator, the model and the task's own time allow.
-    fn limits(&self, sandbox: &Sandbox, inputs: &Inputs, context: &TaskContext) -> Limits {
-        let limits = sandbox.limits().tightened(&inputs.sandbox_config);
-        let left = context.deadline.saturating_duration_since(Instant::now());
-        let timeout = limits.timeout.min(left.saturating_sub(MARGIN.min(left / 2)));
-        Limits { timeout, ..limits }
-    }
-
     fn check_image(&self, image: &str) -> Result<(), Failure> {
         let settings = self.opening.settings();
         let mut known: Vec<&str> = settings
@@ -104,6 +98,7 @@ impl Adapter for ScriptAdapter {
                 description.topic(
                     TopicDescription::new::<Inputs, ScriptAnswer>(topic, summary)
                         .chosen_by("language", language.as_str())
+                        .sandboxed()
                         .error(
                             outcome::ERROR,
                             "The script has failed, or has no result that can be passed on",
@@ -125,10 +120,10 @@ impl Adapter for ScriptAdapter {
             .sandbox()
             .await
             .map_err(|error| outcome::not_run(&error))?;
-        let most = sandbox.limits().tightened(&inputs.sandbox_config);
+        let most = most(*sandbox.limits(), &inputs, &context)?;
         let given = given::collect(&context, inputs.inputs.clone(), &most).await?;
         // By now part of the task's time is over.
-        let limits = self.limits(&sandbox, &inputs, &context);
+        let limits = in_time(most, &context);
         let script = Script {
             language,
             image: inputs.image,
@@ -160,6 +155,36 @@ impl Adapter for ScriptAdapter {
     async fn health(&self) -> Result<(), String> {
         self.open().await.map(drop).map_err(|error| error.to_string())
     }
+}
+
+/// What a run may use at most: no more than the operator, the policy of the task's process and its element allow.
+pub(crate) fn most(pool: Limits, inputs: &Inputs, context: &TaskContext) -> Result<Limits, Failure> {
+    let level = match context.sandbox_level {
+        None => None,
+        Some(SandboxLevel::Low) => Some(Level::Low),
+        Some(SandboxLevel::Medium) => Some(Level::Medium),
+        Some(SandboxLevel::High) => Some(Level::High),
+        // A policy that has let this through has taken the topic for another.
+        Some(SandboxLevel::None) => {
+            return Err(Failure::permanent(format!(
+                "the task {} asks for the sandbox level none, and its topic {} runs a script, which needs a sandbox: \
+                 ask for low, medium or high",
+                context.task.activity_id, context.task.topic
+            )));
+        }
+    };
+    let policy = Tightened {
+        level,
+        ..Tightened::default()
+    };
+    Ok(pool.tightened(&policy).tightened(&inputs.sandbox_config))
+}
+
+/// The same within what is left of the task's own time.
+fn in_time(most: Limits, context: &TaskContext) -> Limits {
+    let left = context.deadline.saturating_duration_since(Instant::now());
+    let timeout = most.timeout.min(left.saturating_sub(MARGIN.min(left / 2)));
+    Limits { timeout, ..most }
 }
 
 /// The language of the task's topic.

@@ -135,7 +135,7 @@ fn limit(hit: &LimitHit, report: &Report, script: &Script) -> Failure {
     };
     failure.with_code(hit.limit.code()).with_details(format!(
         "After {} ms the script {} was stopped: {}. The operator sets limits under `sandbox`, a model tightens them in \
-         `sandbox_config`.{}",
+         `sandbox_config` and by the sandboxLevel of its `procos:security`.{}",
         report.duration.as_millis(),
         script.name,
         hit.said,

@@ -8,7 +8,10 @@ use engine_client::EngineClient;
 use futures::future::join_all;
 use serde::Serialize;
 use worker_api::{ProcessPort, Router};
-use worker_runtime::{Chain, DrainReport, EnginePort, Observer, PoolSettings, Subscription, WorkerPool};
+use worker_runtime::{
+    Chain, Definitions, DrainReport, EnginePort, ModelPolicy, Observer, PolicyDefaults, PoolSettings,
+    Subscription, WorkerPool,
+};
 
 use crate::config::Config;
 use crate::exit::Trouble;
@@ -94,7 +97,8 @@ pub(super) fn plan(
 
 impl Pools {
     /// Starts them, with one chain around all their tasks. They wait for the engine where it is not there yet. What
-    /// tasks start, correlate and throw goes through `steering`: the workers' own login may not do that.
+    /// tasks start, correlate and throw goes through `steering`: the workers' own login may not do that. What a task may
+    /// do is as its process says, and where that says nothing as `defaults` have it.
     ///
     /// # Errors
     /// Where the settings make no sense or the data directory cannot be written to.
@@ -105,12 +109,17 @@ impl Pools {
         router: &Arc<dyn Router>,
         observer: &Arc<dyn Observer>,
         journal: PathBuf,
+        defaults: PolicyDefaults,
     ) -> Result<Self, Trouble> {
-        let chain = Chain::default();
+        let definitions = Definitions::new(engine.clone());
+        let chain = Chain::builder()
+            .policy(ModelPolicy::new(definitions.clone()).defaults(defaults))
+            .build();
         let processes: Arc<dyn ProcessPort> =
             Arc::new(EnginePort::new(steering).with_topics(Arc::clone(router), chain.clone()));
         let start = |mut plan: PoolSettings| {
             plan.chain = chain.clone();
+            plan.definitions = Some(definitions.clone());
             plan.processes = Arc::clone(&processes);
             let pool = WorkerPool::start(
                 engine.clone(),

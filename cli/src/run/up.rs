@@ -108,7 +108,13 @@ async fn run(
         tell_pools(&plans, &scripts.state().await, &scripts, reporter);
         let router: Arc<dyn Router> = Arc::clone(&router) as _;
         let pools = Arc::new(Pools::start(
-            plans, &engine, steering, &router, &observer, journal,
+            plans,
+            &engine,
+            steering,
+            &router,
+            &observer,
+            journal,
+            config.settings().security.defaults(),
         )?);
         health.pools(Arc::clone(&pools));
         Some(pools)

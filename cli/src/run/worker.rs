@@ -77,7 +77,13 @@ pub(crate) async fn worker(
     let router: Arc<dyn Router> = router;
     let journal = config.settings().data_dir.join("workers");
     let pools = Arc::new(Pools::start(
-        plans, &engine, steering, &router, &observer, journal,
+        plans,
+        &engine,
+        steering,
+        &router,
+        &observer,
+        journal,
+        config.settings().security.defaults(),
     )?);
     health.pools(Arc::clone(&pools));
     signals.stop.cancelled().await;

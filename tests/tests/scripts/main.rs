@@ -14,5 +14,6 @@ mod expressions;
 mod files;
 mod languages;
 mod limits;
+mod policy;
 mod refused;
 mod world;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use engine_client::{
     DeploymentRequest, EngineClient, ExternalTaskQuery, Incident, InstanceState, Resource, Variables,
 };
-use serde_json::Map;
 use tests::{Engine, until};
 use worker_api::{Adapter, AdapterDescription, Outcome, Route, Router, TaskContext, async_trait};
 use worker_runtime::{Ended, Event, Observer, PoolSettings, WorkerPool};
@@ -101,14 +100,7 @@ impl Bench {
         let adapter = Scripted(Box::new(move |context| Box::pin(handler(context))));
         Arc::new(OneTopic {
             topic: self.key.clone(),
-            route: Route {
-                adapter_name: "scripted".into(),
-                adapter: Arc::new(adapter),
-                operation: self.key.clone(),
-                with: Map::new(),
-                timeout: None,
-                retry: None,
-            },
+            route: Route::new("scripted", Arc::new(adapter), self.key.clone()),
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use engine_client::Variables;
 use worker_api::{
-    Answer, Middleware, Next, Outcome, Policy, PolicyError, Postponed, TaskContext, async_trait,
+    Answer, Grant, Middleware, Next, Outcome, Policy, PolicyError, Postponed, TaskContext, async_trait,
 };
 use worker_runtime::{Chain, Concurrency, Ended};
 
@@ -21,14 +21,14 @@ impl Policy for NotThisOne {
         "test"
     }
 
-    async fn check(&self, context: &TaskContext) -> Result<(), PolicyError> {
+    async fn check(&self, context: &TaskContext) -> Result<Grant, PolicyError> {
         if context.task.process_definition_key == self.0 {
             return Err(PolicyError::Refused(format!(
                 "{} does not allow {}; add it to its list",
                 context.task.process_definition_id, context.task.topic
             )));
         }
-        Ok(())
+        Ok(Grant::default())
     }
 }
 

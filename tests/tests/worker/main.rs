@@ -13,5 +13,6 @@ mod errors;
 mod files;
 mod inbounds;
 mod locks;
+mod policy;
 mod ports;
 mod values;

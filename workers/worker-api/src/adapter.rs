@@ -52,6 +52,10 @@ pub struct TopicDescription {
     /// An input that says which of the adapter's topics is meant: a route that names none and fixes this one leads here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen_by: Option<Choice>,
+    /// Whether a task of this topic runs code that its model or its users bring. Such code runs in a sandbox that is
+    /// as strict as [`TaskContext::sandbox_level`] asks for at least; an adapter without one must not run any.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sandboxed: bool,
 }
 
 /// An input with a value that stands for a topic.
@@ -102,6 +106,7 @@ impl TopicDescription {
             answer: schema_for!(Answer),
             errors: Vec::new(),
             chosen_by: None,
+            sandboxed: false,
         }
     }
 
@@ -112,6 +117,13 @@ impl TopicDescription {
             input: input.to_owned(),
             value: value.to_owned(),
         });
+        self
+    }
+
+    /// Says that tasks of this topic run code of users, in a sandbox that heeds [`TaskContext::sandbox_level`].
+    #[must_use]
+    pub fn sandboxed(mut self) -> Self {
+        self.sandboxed = true;
         self
     }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, NoProcesses, ProcessPort, TopicCall, Variables};
+use crate::{Failure, NoProcesses, ProcessPort, ProcessSecurity, SandboxLevel, TopicCall, Variables};
 
 /// One attempt at one external task, or at a topic that such a task calls.
 #[derive(Clone, Debug)]
@@ -20,6 +20,13 @@ pub struct TaskContext {
     /// The adapter's own topic that the task's topic is routed to; the same as [`Task::topic`] unless the
     /// configuration gives the adapter another name to answer to.
     pub operation: String,
+    /// Whether the adapter runs code of users for this topic, in a sandbox: [`Route::sandboxed`](crate::Route).
+    pub sandboxed: bool,
+    /// How strict that sandbox has to be at least, as the policy says; none where what is configured is enough.
+    pub sandbox_level: Option<SandboxLevel>,
+    /// What the process says about its own security; none where it says nothing. The policy fills it in: layers
+    /// inside of it and the adapter see it.
+    pub security: Option<Arc<ProcessSecurity>>,
     /// The task's local variables: what the model gives as input parameters.
     pub variables: Variables,
     /// What the operator's route fixes (`with`); wins over a variable of the same name.
@@ -79,6 +86,9 @@ impl TaskContext {
         Self {
             adapter: String::new(),
             operation: task.topic.clone(),
+            sandboxed: false,
+            sandbox_level: None,
+            security: None,
             task,
             variables: Variables::new(),
             settings: Map::new(),
@@ -128,7 +138,8 @@ impl TaskContext {
     }
 
     /// The context of a topic that this task calls: it belongs to the same task, is cancelled with it, and ends no
-    /// later. The task's own variables, settings and properties stay behind. For who implements [`ProcessPort`].
+    /// later. The task's own variables, settings and properties stay behind, and what the policy
+    /// has granted: the called topic has to pass it for itself. For who implements [`ProcessPort`].
     #[must_use]
     pub fn called(&self, call: TopicCall, now: Instant) -> Self {
         let caller = Caller {
@@ -143,6 +154,9 @@ impl TaskContext {
             },
             adapter: String::new(),
             operation: call.topic,
+            sandboxed: false,
+            sandbox_level: None,
+            security: None,
             variables: call.inputs,
             settings: Map::new(),
             properties: BTreeMap::new(),

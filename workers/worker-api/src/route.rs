@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
-use crate::{Adapter, RetryPolicy};
+use crate::{Adapter, RetryPolicy, TopicDescription};
 
 /// Finds the adapter for a topic. The catalogue of adapters implements it; the worker asks it.
 pub trait Router: Send + Sync + 'static {
@@ -25,10 +25,36 @@ pub struct Route {
     pub adapter: Arc<dyn Adapter>,
     /// The adapter's own topic that the routed one stands for.
     pub operation: String,
+    /// Whether the adapter runs code of users for it, in a sandbox: [`TopicDescription::sandboxed`].
+    pub sandboxed: bool,
     /// Inputs that the operator fixes; they win over the model's.
     pub with: Map<String, Json>,
     /// How long one attempt may take, where it differs from the pool's.
     pub timeout: Option<Duration>,
     /// How failures are retried, where it differs from the pool's.
     pub retry: Option<RetryPolicy>,
+}
+
+impl Route {
+    /// A route to an adapter's own topic with nothing fixed and nothing of its own. Whether it is sandboxed is as the
+    /// adapter describes the topic, which it is asked once, here.
+    #[must_use]
+    pub fn new(
+        adapter_name: impl Into<String>,
+        adapter: Arc<dyn Adapter>,
+        operation: impl Into<String>,
+    ) -> Self {
+        let operation = operation.into();
+        let topics = adapter.description().topics;
+        let sandboxed = |topic: &TopicDescription| topic.topic == operation && topic.sandboxed;
+        Self {
+            adapter_name: adapter_name.into(),
+            sandboxed: topics.iter().any(sandboxed),
+            adapter,
+            operation,
+            with: Map::new(),
+            timeout: None,
+            retry: None,
+        }
+    }
 }

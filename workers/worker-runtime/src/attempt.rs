@@ -224,6 +224,7 @@ async fn outcome(
             .with_processes(Arc::clone(&shared.settings.processes));
         context.adapter.clone_from(&route.adapter_name);
         context.operation.clone_from(&route.operation);
+        context.sandboxed = route.sandboxed;
         context.settings.clone_from(&route.with);
         context.properties.clone_from(&locked.extension_properties);
         context.start_clock(clock::now());

@@ -1,11 +1,16 @@
 //! What the worker knows of the models its tasks come from: read from the engine once for each version.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bpmn::Model;
 use engine_client::{EngineClient, EngineError, InstanceQuery, LockedTask};
 use tokio::sync::OnceCell;
+
+mod policies;
+
+pub(crate) use policies::{Declared, Policies};
 
 /// More versions than this are not kept at once: models are small, and so few are in use at a time.
 const MOST_KEPT: usize = 256;
@@ -13,13 +18,33 @@ const MOST_KEPT: usize = 256;
 /// Call activities nest no deeper than this without being a loop.
 const DEEPEST_CALL: usize = 64;
 
-type Slot = Arc<OnceCell<Option<Arc<Model>>>>;
+type Slot = Arc<OnceCell<Arc<Definition>>>;
 
-/// The process definitions by id.
-#[derive(Debug)]
-pub(crate) struct Definitions {
+/// The process definitions that tasks come from, read from the engine once for each version. Clones share what they have
+/// read: give one to a [`ModelPolicy`](crate::ModelPolicy) and to the pools ([`PoolSettings`](crate::PoolSettings)) whose
+/// tasks it decides on.
+#[derive(Clone)]
+pub struct Definitions(Arc<Inner>);
+
+struct Inner {
     engine: EngineClient,
-    slots: Mutex<HashMap<String, Slot>>,
+    slots: Mutex<Slots>,
+}
+
+/// What was read, with when it was last asked for, counted in questions.
+#[derive(Default)]
+struct Slots {
+    by_id: HashMap<String, (Slot, u64)>,
+    asked: u64,
+}
+
+/// One version of a process.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    /// What it says; none where the engine's source cannot be read as BPMN.
+    model: Option<Model>,
+    /// What it may do.
+    pub(crate) policies: Policies,
 }
 
 /// A place in a running instance.
@@ -30,26 +55,24 @@ struct Place {
 }
 
 impl Definitions {
-    pub(crate) fn new(engine: EngineClient) -> Self {
-        Self {
+    /// The definitions of this client's engine. Its login has to be allowed to read them.
+    #[must_use]
+    pub fn new(engine: EngineClient) -> Self {
+        Self(Arc::new(Inner {
             engine,
             slots: Mutex::default(),
-        }
+        }))
     }
 
-    /// The model of a definition; none where the engine's source cannot be read as BPMN.
-    async fn model(&self, definition_id: &str) -> Result<Option<Arc<Model>>, EngineError> {
+    /// A definition. Who asks while it is being read waits for that.
+    pub(crate) async fn get(&self, definition_id: &str) -> Result<Arc<Definition>, EngineError> {
         let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            if slots.len() >= MOST_KEPT && !slots.contains_key(definition_id) {
-                slots.clear();
-            }
-            Arc::clone(slots.entry(definition_id.to_owned()).or_default())
+            let slots = self.0.slots.lock();
+            slots.unwrap_or_else(PoisonError::into_inner).slot(definition_id)
         };
         let read = || async {
-            let xml = self.engine.definition_xml(definition_id).await?;
-            let (model, _) = bpmn::read(definition_id, xml.as_bytes());
-            Ok(model.map(Arc::new))
+            let xml = self.0.engine.definition_xml(definition_id).await?;
+            Ok(Arc::new(Definition::read(definition_id, xml.as_bytes())))
         };
         slot.get_or_try_init(read).await.cloned()
     }
@@ -57,8 +80,11 @@ impl Definitions {
     /// Whether the task's element has output parameters: without them it may have no scope of its own, and what
     /// is meant as a local variable would end up in the process.
     pub(crate) async fn takes_outputs(&self, task: &LockedTask) -> Result<bool, EngineError> {
-        let model = self.model(&task.process_definition_id).await?;
-        let node = model.as_deref().and_then(|model| node(model, &task.activity_id));
+        let definition = self.get(&task.process_definition_id).await?;
+        let node = definition
+            .model
+            .as_ref()
+            .and_then(|model| node(model, &task.activity_id));
         Ok(node.is_some_and(|(_, node)| node.has_output_parameters))
     }
 
@@ -72,8 +98,8 @@ impl Definitions {
         });
         for _ in 0..DEEPEST_CALL {
             let Some(here) = place else { break };
-            if let Some(model) = self.model(&here.definition_id).await?
-                && let Some((process, _)) = node(&model, &here.activity_id)
+            if let Some(model) = &self.get(&here.definition_id).await?.model
+                && let Some((process, _)) = node(model, &here.activity_id)
                 && model.catches(process, &here.activity_id, code)
             {
                 return Ok(true);
@@ -89,10 +115,10 @@ impl Definitions {
             sub_process_instance: Some(instance_id),
             ..InstanceQuery::default()
         };
-        let Some(calling) = self.engine.instances(&query).await?.into_iter().next() else {
+        let Some(calling) = self.0.engine.instances(&query).await?.into_iter().next() else {
             return Ok(None);
         };
-        let calls = self.engine.open_call_activities(&calling.id).await?;
+        let calls = self.0.engine.open_call_activities(&calling.id).await?;
         let call = calls
             .into_iter()
             .find(|call| call.called_process_instance_id.as_deref() == Some(instance_id));
@@ -104,9 +130,47 @@ impl Definitions {
     }
 }
 
+impl fmt::Debug for Definitions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engine = self.0.engine.url().as_str();
+        formatter.debug_tuple("Definitions").field(&engine).finish()
+    }
+}
+
+impl Slots {
+    fn slot(&mut self, id: &str) -> Slot {
+        self.asked += 1;
+        if let Some((slot, last)) = self.by_id.get_mut(id) {
+            *last = self.asked;
+            return Arc::clone(slot);
+        }
+        if self.by_id.len() >= MOST_KEPT {
+            let oldest = self.by_id.iter().min_by_key(|(_, (_, last))| *last);
+            if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
+                self.by_id.remove(&oldest);
+            }
+        }
+        let slot = Slot::default();
+        self.by_id.insert(id.to_owned(), (Arc::clone(&slot), self.asked));
+        slot
+    }
+}
+
+impl Definition {
+    fn read(id: &str, xml: &[u8]) -> Self {
+        Self {
+            model: bpmn::read(id, xml).0,
+            policies: Policies::read(id, xml),
+        }
+    }
+}
+
 fn node<'m>(model: &'m Model, activity_id: &str) -> Option<(&'m str, &'m bpmn::FlowNode)> {
     model
         .processes
         .iter()
         .find_map(|process| Some((process.id.as_str(), process.node(activity_id)?)))
 }
+
+#[cfg(test)]
+mod tests;

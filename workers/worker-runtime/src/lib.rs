@@ -4,6 +4,7 @@
 // - No more tasks are locked than there are slots and a stated number ahead of them; limits of topics hold, and a topic
 //   with a long queue starves no other (`protocol`).
 // - A task runs at most once at a time here, and its handler is cancelled when its lock is lost (`protocol`).
+// - A task runs only where its process's own policy allows it, in the sandbox that it asks for (`chain/model_policy`).
 // - A business error is thrown only where the process catches it, else it is an incident (`definitions`).
 // - Retries and their delays follow the task's policy (`verdict`).
 // - A report is repeated until the engine has taken or refused it, as many at once as the engine takes best
@@ -41,7 +42,8 @@ pub use worker_api::{
     structured,
 };
 
-pub use chain::{Chain, ChainBuilder, Concurrency};
+pub use chain::{Chain, ChainBuilder, Concurrency, ModelPolicy, PolicyDefaults};
+pub use definitions::Definitions;
 pub use event::{Ended, Event, Observer};
 pub use handler::{Handler, HandlerError, HandlerResult};
 pub use inbound::{InboundHealth, InboundState, Inbounds};

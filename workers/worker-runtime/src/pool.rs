@@ -161,7 +161,10 @@ impl WorkerPool {
         let (told, telling) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             nudger: Nudger::start(engine.clone(), &worker_id, stopping.clone()),
-            definitions: Definitions::new(engine.clone()),
+            definitions: settings
+                .definitions
+                .clone()
+                .unwrap_or_else(|| Definitions::new(engine.clone())),
             handlers: settings.handlers.clone().unwrap_or_else(Handle::current),
             giving_up: CancellationToken::new(),
             told,

@@ -273,6 +273,7 @@ impl ProcessPort for EnginePort {
         let mut context = caller.called(call, tokio::time::Instant::now().into_std());
         context.adapter.clone_from(&route.adapter_name);
         context.operation.clone_from(&route.operation);
+        context.sandboxed = route.sandboxed;
         context.settings.clone_from(&route.with);
         context.timeout = route.timeout.unwrap_or(context.timeout);
         // Cancels what the called adapter has spawned when this future ends in whatever way.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine_client::FetchTopic;
 use worker_api::{NoProcesses, ProcessPort, RetryPolicy};
 
-use crate::Chain;
 use crate::protocol::Rules;
+use crate::{Chain, Definitions};
 
 /// A pool: topics that share slots.
 #[derive(Clone, Debug)]
@@ -35,6 +35,9 @@ pub struct PoolSettings {
     /// Where handlers run: in a runtime of their own, one that blocks its thread holds up no lock and no other pool.
     /// `None`: where the pool itself runs.
     pub handlers: Option<tokio::runtime::Handle>,
+    /// The models of the tasks' processes, where they are shared with a [`ModelPolicy`](crate::ModelPolicy) or with other
+    /// pools of the same engine; by default the pool reads its own.
+    pub definitions: Option<Definitions>,
     /// What stands around every task. Pools that are given clones of one chain share its limits.
     pub chain: Chain,
     /// What tasks may ask of the engine and of other topics, such as an [`EnginePort`](crate::EnginePort); by default
@@ -104,6 +107,7 @@ impl PoolSettings {
             default_timeout: Duration::from_secs(30),
             retry: RetryPolicy::cycle(3, Duration::from_secs(10)),
             long_poll: Duration::from_secs(15),
+            definitions: None,
             chain: Chain::default(),
             processes: Arc::new(NoProcesses),
         }

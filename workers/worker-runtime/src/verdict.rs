@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use engine_client::{FailureReport, LockedTask};
-use worker_api::{Answer, Becomes, BpmnError, ErrorMap, Failure, Outcome, Retry, RetryPolicy, TaskError};
+use worker_api::{
+    Answer, Becomes, BpmnError, ErrorMap, Failure, Outcome, POLICY_REFUSED, Retry, RetryPolicy, TaskError,
+};
 
 use crate::details;
 
@@ -105,6 +107,7 @@ impl Attempts {
                 Some(Becomes::Retry) => Verdict::Fail(self.fail(&failure_of(error, Retry::ByPolicy))),
                 Some(Becomes::Incident) => Verdict::Fail(self.fail(&failure_of(error, Retry::Never))),
             },
+            TaskError::Failure(failure) if is_refusal(&failure) => Verdict::Fail(self.fail(&failure)),
             TaskError::Failure(failure) => match self.errors.of_failure(&failure) {
                 None => Verdict::Fail(self.fail(&failure)),
                 Some(Becomes::Error { code, at_once }) => {
@@ -130,6 +133,11 @@ impl Attempts {
             }
         }
     }
+}
+
+/// Whether a policy has refused the task or a topic that it calls. No map of the model's makes anything else of it.
+fn is_refusal(failure: &Failure) -> bool {
+    failure.retry == Retry::Never && failure.codes.iter().any(|code| code == POLICY_REFUSED)
 }
 
 /// A business error that the model takes for a failure.
@@ -285,6 +293,18 @@ mod tests {
             judged("failure -> retry", None, Failure::permanent("no")),
             "2 left: no"
         );
+    }
+
+    #[test]
+    fn no_map_hides_that_a_policy_refuses() {
+        let refused = || Failure::permanent("no").with_code(POLICY_REFUSED);
+        for map in [
+            "* -> retry",
+            "failure -> DOWN at once",
+            "POLICY_REFUSED -> DOWN at once",
+        ] {
+            assert_eq!(judged(map, None, refused()), "0 left: no", "{map}");
+        }
     }
 
     #[test]

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_client::EngineClient;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use worker_api::{Adapter, RetryPolicy, Route, Router};
 
 use crate::handler::HandlerAdapter;
-use crate::{DrainReport, Handler, Observer, PoolSettings, StartError, Subscription, WorkerPool};
+use crate::{
+    Chain, Definitions, DrainReport, Handler, ModelPolicy, Observer, PoolSettings, StartError, Subscription,
+    WorkerPool,
+};
 
 /// How long handlers may go on after the stop was asked for: shorter than the 30 s that container platforms give.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -83,8 +86,8 @@ pub enum WorkerError {
 }
 
 impl Worker {
-    /// A worker for the engine, without topics so far. The rest has defaults: those of [`PoolSettings::new`], no
-    /// observer, no journal, and 20 s for what is under way at the end.
+    /// A worker for the engine, without topics so far. The rest has defaults: those of [`PoolSettings::new`], a
+    /// [`ModelPolicy`], no observer, no journal, and 20 s for what is under way at the end.
     pub fn builder(engine: EngineClient) -> WorkerBuilder {
         WorkerBuilder {
             engine,
@@ -182,11 +185,13 @@ impl WorkerBuilder {
             self.idle_adapter.get_or_insert(description.name.clone());
         }
         for topic in description.topics {
-            let route = route(
+            let mut route = Route::new(
                 description.name.clone(),
                 Arc::clone(&adapter),
                 topic.topic.clone(),
             );
+            // As it has said: it may describe itself otherwise the next time it is asked.
+            route.sandboxed = topic.sandboxed;
             self.routes.push((Subscription::new(topic.topic), route));
         }
         self
@@ -220,7 +225,8 @@ impl WorkerBuilder {
         self.settings(move |settings| settings.retry = policy)
     }
 
-    /// Changes whatever else the pool can be told.
+    /// Changes whatever else the pool can be told. The chain in it holds the policy of the models; who puts another in its
+    /// place gives it one for [`PoolSettings::definitions`], too.
     pub fn settings(mut self, change: impl FnOnce(&mut PoolSettings) + Send + 'static) -> Self {
         self.settings.push(Box::new(change));
         self
@@ -259,6 +265,11 @@ impl WorkerBuilder {
         let (subscriptions, routes) = Routes::of(self.routes)?;
         let topics = routes.topics();
         let mut settings = PoolSettings::new(self.name, subscriptions);
+        let definitions = Definitions::new(self.engine.clone());
+        settings.chain = Chain::builder()
+            .policy(ModelPolicy::new(definitions.clone()))
+            .build();
+        settings.definitions = Some(definitions);
         for change in self.settings {
             change(&mut settings);
         }
@@ -292,7 +303,7 @@ impl Topic {
     pub fn new<Arguments: 'static>(name: impl Into<String>, handler: impl Handler<Arguments>) -> Self {
         let name = name.into();
         let adapter = Arc::new(HandlerAdapter::new(&name, handler));
-        let route = route(name.clone(), adapter, name.clone());
+        let route = Route::new(name.clone(), adapter, name.clone());
         Self {
             subscription: Subscription::new(name),
             route,
@@ -328,17 +339,6 @@ impl Topic {
     pub fn with(mut self, input: impl Into<String>, value: impl Into<Json>) -> Self {
         self.route.with.insert(input.into(), value.into());
         self
-    }
-}
-
-fn route(adapter_name: String, adapter: Arc<dyn Adapter>, operation: String) -> Route {
-    Route {
-        adapter_name,
-        adapter,
-        operation,
-        with: Map::new(),
-        timeout: None,
-        retry: None,
     }
 }
 

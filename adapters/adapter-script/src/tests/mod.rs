@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod given;
+mod levels;
 mod opening;
 mod outcomes;
 mod sources;

@@ -38,14 +38,7 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<()> {
     };
     let engine = EngineClient::new(job.url.parse().context("BENCH_URL")?, login)?;
     let routes = job.topics.into_iter().map(|(topic, sleep)| {
-        let route = Route {
-            adapter_name: "sleeper".to_owned(),
-            adapter: Arc::new(Sleeper(sleep)),
-            operation: topic.clone(),
-            with: serde_json::Map::new(),
-            timeout: None,
-            retry: None,
-        };
+        let route = Route::new("sleeper", Arc::new(Sleeper(sleep)), topic.clone());
         (topic, route)
     });
     let routes = Routes(routes.collect());

@@ -25,6 +25,7 @@ pub struct LinearProcess {
     pub(super) key: String,
     pub(super) tenant: Option<String>,
     pub(super) version_tag: Option<String>,
+    pub(super) extensions: String,
     pub(super) steps: Vec<TaskStep>,
 }
 
@@ -58,6 +59,7 @@ impl LinearProcess {
             key: key.into(),
             tenant: None,
             version_tag: None,
+            extensions: String::new(),
             steps: Vec::new(),
         }
     }
@@ -73,6 +75,14 @@ impl LinearProcess {
     #[must_use]
     pub fn version_tag(mut self, tag: impl Into<String>) -> Self {
         self.version_tag = Some(tag.into());
+        self
+    }
+
+    /// Gives the process these extension elements, which declare their namespaces themselves. The fake engine passes them
+    /// on and does nothing with them.
+    #[must_use]
+    pub fn extensions(mut self, xml: impl Into<String>) -> Self {
+        self.extensions = xml.into();
         self
     }
 
@@ -98,6 +108,10 @@ impl LinearProcess {
     /// The process as BPMN XML, as a real engine takes it.
     #[must_use]
     pub fn to_bpmn(&self) -> String {
+        let extensions = match self.extensions.as_str() {
+            "" => String::new(),
+            xml => format!("<extensionElements>{xml}</extensionElements>\n"),
+        };
         let mut flows = String::new();
         let mut tasks = String::new();
         let mut errors = BTreeMap::new();
@@ -116,7 +130,7 @@ impl LinearProcess {
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="urn:procos:fake">
 {errors}<process id="{key}" isExecutable="true" camunda:historyTimeToLive="P1D"{tag}>
-<startEvent id="start"/>
+{extensions}<startEvent id="start"/>
 {tasks}<endEvent id="end"/>
 {flows}</process>
 </definitions>

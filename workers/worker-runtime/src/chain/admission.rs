@@ -1,8 +1,15 @@
 //! Asks the policy before a task runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use worker_api::{Failure, Middleware, Next, Outcome, Policy, PolicyError, TaskContext, async_trait};
+use worker_api::{
+    Failure, Middleware, Next, Outcome, POLICY_REFUSED, Policy, PolicyError, Postponed, TaskContext,
+    async_trait,
+};
+
+/// How long a task waits whose policy cannot ask whom it has to.
+const AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Admission {
     policy: Arc<dyn Policy>,
@@ -22,9 +29,14 @@ impl Middleware for Admission {
         &self.name
     }
 
-    async fn handle(&self, context: TaskContext, next: Next<'_>) -> Outcome {
-        let Err(error) = self.policy.check(&context).await else {
-            return next.run(context).await;
+    async fn handle(&self, mut context: TaskContext, next: Next<'_>) -> Outcome {
+        let error = match self.policy.check(&context).await {
+            Ok(grant) => {
+                context.sandbox_level = grant.sandbox_level;
+                context.security = grant.security;
+                return next.run(context).await;
+            }
+            Err(error) => error,
         };
         let (policy, task) = (self.policy.name(), &context.task);
         let what = format!("{} (topic {})", task.activity_id, task.topic);
@@ -32,6 +44,12 @@ impl Middleware for Admission {
             PolicyError::Refused(reason) => {
                 tracing::warn!(policy, reason, "a task is refused; it does not run");
                 Failure::permanent(format!("the policy `{policy}` refuses {what}: {reason}"))
+                    .with_code(POLICY_REFUSED)
+            }
+            PolicyError::Unavailable(reason) => {
+                let reason =
+                    format!("the policy `{policy}` cannot tell yet whether {what} may run: {reason}");
+                return Err(Postponed::new(reason, AGAIN).into());
             }
             PolicyError::Undecided(reason) => Failure::retryable(format!(
                 "the policy `{policy}` cannot tell whether {what} may run: {reason}"

@@ -3,13 +3,15 @@
 //!
 //! From outside in:
 //! 1. `tracing`: the span of a called topic, and how it ended. A task's own span is open for longer, see [`span`].
-//! 2. `policy`: refuses what may not run.
+//! 2. `policy`: refuses what may not run, and says how strict the sandbox has to be: [`ModelPolicy`] by what the process
+//!    itself says. All that comes after sees its grant.
 //! 3. Middleware of the program's own, in the order in which it was added.
 //! 4. `concurrency`: limits how many tasks with the same key run at once.
 //! 5. `timeout`: the adapter's time runs from here. Whatever waits further out costs the task none of it.
 
 mod admission;
 mod concurrency;
+mod model_policy;
 mod spans;
 mod timeout;
 
@@ -23,6 +25,7 @@ use futures::FutureExt;
 use worker_api::{Adapter, AllowAll, Failure, Middleware, Next, Outcome, Policy, TaskContext};
 
 pub use concurrency::Concurrency;
+pub use model_policy::{ModelPolicy, PolicyDefaults};
 pub(crate) use spans::span;
 
 /// How long all layers together may hold a task beside the adapter's own time.

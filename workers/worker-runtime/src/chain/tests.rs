@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, sleep};
-use worker_api::{AdapterDescription, Answer, PolicyError, Retry, Task, TaskError, Value, async_trait};
+use worker_api::{
+    AdapterDescription, Answer, Grant, PolicyError, Retry, Task, TaskError, Value, async_trait,
+};
 
 use super::*;
 
@@ -89,7 +91,7 @@ impl Middleware for Layer {
 }
 
 #[derive(Debug)]
-struct Strict(fn(&str) -> Result<(), PolicyError>);
+struct Strict(fn(&str) -> Result<Grant, PolicyError>);
 
 #[async_trait]
 impl Policy for Strict {
@@ -97,7 +99,7 @@ impl Policy for Strict {
         "strict"
     }
 
-    async fn check(&self, context: &TaskContext) -> Result<(), PolicyError> {
+    async fn check(&self, context: &TaskContext) -> Result<Grant, PolicyError> {
         (self.0)(&context.task.topic)
     }
 }

@@ -51,14 +51,10 @@ impl Routes {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let route = Route {
-            adapter_name: "scripted".into(),
-            adapter: Arc::new(Scripted(Box::new(move |context| Box::pin(script(context))))),
-            operation: "own_name".into(),
-            with: Map::from_iter([("fixed".to_owned(), json!(true))]),
-            timeout,
-            retry: None,
-        };
+        let adapter = Scripted(Box::new(move |context| Box::pin(script(context))));
+        let mut route = Route::new("scripted", Arc::new(adapter), "own_name");
+        route.with = Map::from_iter([("fixed".to_owned(), json!(true))]);
+        route.timeout = timeout;
         self.0.insert(topic.to_owned(), route);
         self
     }
@@ -93,6 +89,38 @@ async fn call(caller: &TaskContext, topic: &str) -> Result<Outcome, PortError> {
     let inputs = Variables::from([("a".to_owned(), Value::Integer(1))]);
     let call = TopicCall::new(topic, "tool-1").inputs(inputs);
     caller.processes().call_topic(caller, call).await
+}
+
+#[tokio::test]
+async fn a_called_topic_passes_the_policy_of_the_calling_tasks_process() {
+    let fake = engine_client::fake::FakeEngine::new();
+    let allowed = format!(
+        "<p:security xmlns:p=\"{}\"><p:allowedTasks><p:task topic=\"ai_query\"/><p:task topic=\"lookup\"/>\
+         </p:allowedTasks></p:security>",
+        bpmn::security::NAMESPACE
+    );
+    let definition = fake.deploy(engine_client::fake::LinearProcess::new("p").extensions(allowed));
+    let policy = crate::ModelPolicy::new(crate::Definitions::new(fake.client()));
+    let chain = Chain::builder().policy(policy).build();
+    let routes = Routes::default()
+        .with("lookup", None, async |_| Ok(Answer::new()))
+        .with("shell_script", None, async |_| panic!("it may not run"));
+    let port = EnginePort::new(fake.client()).with_topics(Arc::new(routes), chain);
+    let task = Task {
+        topic: "ai_query".into(),
+        process_definition_key: "p".into(),
+        process_definition_id: definition,
+        ..Task::default()
+    };
+    let mut caller = TaskContext::new(task, Duration::from_secs(10)).with_processes(Arc::new(port));
+    caller.start_clock(Instant::now().into_std());
+    assert!(call(&caller, "lookup").await.unwrap().is_ok());
+    let refused = match call(&caller, "shell_script").await.unwrap() {
+        Err(TaskError::Failure(failure)) => failure,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused.codes, [worker_api::POLICY_REFUSED]);
+    assert!(refused.message.contains("shell_script"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]

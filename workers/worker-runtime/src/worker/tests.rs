@@ -243,6 +243,30 @@ async fn an_engine_that_was_away_for_long_may_still_break_once_at_the_model() {
     worker.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_worker_heeds_what_the_process_allows_without_being_told_to() {
+    let (handler, runs) = counted();
+    let fake = FakeEngine::new();
+    let nothing_allowed = format!(
+        "<p:security xmlns:p=\"{}\"><p:allowedTasks/></p:security>",
+        bpmn::security::NAMESPACE
+    );
+    let process = LinearProcess::new("p").extensions(nothing_allowed);
+    let hides = TaskStep::new("work", "a").property("errorMap", "* -> HIDDEN at once");
+    fake.deploy(process.then(hides.catches("HIDDEN", "hidden")));
+    let worker = serving(&fake, handler).start().unwrap();
+    let message = incident(&fake).await;
+    assert!(message.contains("`procos:security` refuses work"), "{message}");
+    incident(&fake).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 0);
+    assert_eq!(
+        fake.calls("/xml"),
+        1,
+        "the second task is decided from what is known"
+    );
+    worker.stop().await;
+}
+
 /// Content that never comes, or breaks.
 struct Elsewhere {
     breaks: bool,
