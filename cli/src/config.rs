@@ -21,6 +21,7 @@ mod mask;
 pub(crate) mod model;
 mod parsed;
 mod sandbox;
+pub(crate) mod security;
 mod yaml;
 
 #[cfg(test)]

@@ -20,7 +20,13 @@ pub(super) fn topics(file: &str, process: &Process, context: &GateContext, findi
                 "the topic `{}` of `{}` has no route: nobody works it",
                 topic.name, node.id
             );
-            findings.push(codes::TOPIC_WITHOUT_ROUTE.warning(file, topic.range, message));
+            let finding = codes::TOPIC_WITHOUT_ROUTE.warning(file, topic.range, message);
+            let near = codes::nearest(&topic.name, known.keys().map(String::as_str));
+            findings.push(if near.is_empty() {
+                finding
+            } else {
+                finding.help(format!("did you mean {}?", near.join(" or ")))
+            });
         }
     }
 }

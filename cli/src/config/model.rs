@@ -13,6 +13,7 @@ use url::Url;
 use worker_api::RetryPolicy;
 
 use super::sandbox::Sandbox;
+use super::security::Security;
 use super::{duration, parsed};
 
 /// The configuration in force.
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub services: Map<String, Json>,
     /// In what scripts are run, and what they may use.
     pub sandbox: Sandbox,
+    /// What models may do.
+    pub security: Security,
     /// What is told about what happens.
     pub telemetry: Telemetry,
     /// Where `secret:NAME` is looked up.
@@ -294,6 +297,7 @@ impl Default for Settings {
             routes: BTreeMap::new(),
             services: Map::new(),
             sandbox: Sandbox::default(),
+            security: Security::default(),
             telemetry: Telemetry::default(),
             secrets: SecretSources::default(),
         }
