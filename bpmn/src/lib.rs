@@ -1,9 +1,17 @@
-//! Reads BPMN 2.0: processes, topics, error catchers, with positions.
+//! Reads BPMN 2.0, DMN and forms with positions, and judges them before they are deployed.
 //!
-//! [`read()`] is pure: bytes in, a [`Model`] and findings out. It is as liberal as it can be, since it also reads
-//! what other vendors' tools have deployed: whatever is well-formed XML with `definitions` at its root gives a
-//! model, with its errors beside it.
+//! Everything is pure: bytes in, models and findings out.
+//!
+//! - [`read()`] gives a [`Model`]: processes, topics, error catchers. It is as liberal as it can be, since it also
+//!   reads what other vendors' tools have deployed: whatever is well-formed XML with `definitions` at its root gives
+//!   a model, with its errors beside it.
+//! - [`tree::Tree`] keeps every element, attribute and text with its place; [`camunda::Extensions`] and
+//!   [`security::Security`] are what stands in it, typed.
+//! - [`juel`] reads the engine's expressions, [`policy`] says which of them only read data.
+//! - [`check()`] is the deploy gate: it refuses what would run code in the engine, by the table of [`gate::places`],
+//!   and warns of what will not do what is meant. [`explain()`] has a page for every code.
 
+pub mod camunda;
 mod catches;
 pub mod codes;
 pub mod dmn;

@@ -3,7 +3,9 @@ use std::collections::HashMap;
 use diagnostics::{Diagnostic, LineIndex, Related};
 
 use crate::codes;
-use crate::model::{ErrorDefinition, Event, Flow, FlowNode, Input, Kind, Message, Model, Process, Property, Topic};
+use crate::model::{
+    ErrorDefinition, Event, Flow, FlowNode, Input, Kind, Message, Model, Process, Property, Topic,
+};
 use crate::tree::{Element, Tree};
 use crate::xml::Namespace;
 

@@ -188,6 +188,63 @@ fn operators_bind_as_the_engine_has_it() {
     }
 }
 
+/// Properties, entries, methods, functions and variables.
+fn count(it: &juel::Expr, parts: &mut [usize; 5]) {
+    let mut all: Vec<&juel::Expr> = Vec::new();
+    match &it.kind {
+        Kind::Property(base, _) => {
+            parts[0] += 1;
+            all.push(base);
+        }
+        Kind::Index(base, key) => {
+            parts[1] += 1;
+            all.extend([&**base, key]);
+        }
+        Kind::Method(base, _, arguments) => {
+            parts[0] += 1;
+            parts[2] += 1;
+            all.push(base);
+            all.extend(arguments);
+        }
+        Kind::IndexedMethod(base, key, arguments) => {
+            parts[1] += 1;
+            parts[2] += 1;
+            all.extend([&**base, key]);
+            all.extend(arguments);
+        }
+        Kind::Function(_, arguments) => {
+            parts[3] += 1;
+            all.extend(arguments);
+        }
+        Kind::Variable(_) => parts[4] += 1,
+        Kind::Unary(_, operand) => all.push(operand),
+        Kind::Binary(_, left, right) => all.extend([&**left, right]),
+        Kind::Ternary(condition, one, other) => all.extend([&**condition, one, other]),
+        _ => {}
+    }
+    all.into_iter().for_each(|it| count(it, parts));
+}
+
+#[test]
+fn texts_are_read_as_the_engines_parser_reads_them() {
+    let table = include_str!("files/juel.txt");
+    let mut agreed = 0;
+    for line in table.lines().filter(|it| !it.starts_with("# ")) {
+        let (expected, text) = line.split_once('|').unwrap();
+        let read = match juel::parse(text) {
+            Ok(template) => {
+                let mut parts = [0; 5];
+                template.expressions().for_each(|it| count(it, &mut parts));
+                format!("{parts:?}")
+            }
+            Err(_) => "no".to_owned(),
+        };
+        assert_eq!(read, expected, "{text}");
+        agreed += 1;
+    }
+    assert!(agreed > 600, "{agreed}");
+}
+
 #[test]
 fn escapes_are_those_of_the_engine() {
     let plain = |text: &str| match juel::parse(text).unwrap().parts.as_slice() {

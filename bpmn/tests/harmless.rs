@@ -8,7 +8,7 @@ use bpmn::{GateContext, check, tree::Tree};
 use diagnostics::LineIndex;
 use proptest::prelude::*;
 
-const CLEAN: &str = include_str!("files/clean.bpmn");
+const CLEAN: &str = include_str!("files/clean.bpmn.in");
 
 /// Pieces of models and of what is none.
 const SOUP: &[&str] = &[

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deploy::{Allowance, GateContext};
+use deploy::GateContext;
 use worker_api::{Route, Router};
 
 use crate::config::{Config, ConfigError};
@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError};
 pub(crate) fn context(config: &Config) -> Result<GateContext, ConfigError> {
     let catalogue = config.catalogue()?;
     let mut context = GateContext {
-        allowances: allowances(config),
+        allowances: config.settings().security.gate.allow.clone(),
         now: Some(jiff::Timestamp::now()),
         ..GateContext::default()
     };
@@ -29,17 +29,6 @@ pub(crate) fn context(config: &Config) -> Result<GateContext, ConfigError> {
     }
     context.topics = Some(topics);
     Ok(context)
-}
-
-fn allowances(config: &Config) -> Vec<Allowance> {
-    let allow = &config.settings().security.gate.allow;
-    let allowances = allow.iter().map(|it| Allowance {
-        process: it.process.clone(),
-        element: it.element.clone(),
-        code: it.code.clone(),
-        why: it.why.clone(),
-    });
-    allowances.collect()
 }
 
 /// The errors that a task of a route can throw. Where one stands for a family, such as `HTTP_4XX` for `HTTP_404`, the

@@ -99,6 +99,20 @@ pub struct Tightened {
     pub tmpfs: Option<u64>,
 }
 
+impl From<&Limits> for Tightened {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            level: None,
+            memory: Some(limits.memory),
+            cpus: Some(limits.cpus),
+            pids: Some(limits.pids),
+            timeout: Some(limits.timeout),
+            output: Some(limits.output),
+            tmpfs: Some(limits.tmpfs),
+        }
+    }
+}
+
 impl Limits {
     /// The tighter of these and what is asked for, part by part: nobody gets more by asking.
     #[must_use]

@@ -8,7 +8,9 @@ use crate::conduct::conduct;
 use crate::launcher::Launched;
 use crate::selftest::{self, SelfTest};
 use crate::shelf::Shelf;
-use crate::{BackendChoice, Limits, Report, SandboxError, Script, Settings, docker::DockerBackend};
+use crate::{
+    BackendChoice, Limits, Report, SandboxError, Script, Settings, Tightened, docker::DockerBackend,
+};
 
 /// Runs scripts, each in a cell of its own. Cheap to clone.
 ///
@@ -117,7 +119,7 @@ impl Sandbox {
     /// What is no fault of the script's: it could not be handed over or no cell be made. How the script itself ended is in the
     /// report.
     pub async fn run(&self, script: &Script, limits: &Limits) -> Result<Report, SandboxError> {
-        let limits = within(limits, &self.limits);
+        let limits = self.limits.tightened(&Tightened::from(limits));
         match &self.inner {
             Inner::Launched(launched) => launched.run(script, &limits).await,
             Inner::Here(shelf) => {
@@ -169,16 +171,4 @@ async fn self_test(backend: &dyn Backend, settings: &Settings) -> Result<SelfTes
         });
     }
     selftest::run(backend, settings).await
-}
-
-/// The tighter of the two, part by part.
-fn within(asked: &Limits, own: &Limits) -> Limits {
-    Limits {
-        memory: asked.memory.min(own.memory),
-        cpus: asked.cpus.min(own.cpus),
-        pids: asked.pids.min(own.pids),
-        timeout: asked.timeout.min(own.timeout),
-        output: asked.output.min(own.output),
-        tmpfs: asked.tmpfs.min(own.tmpfs),
-    }
 }

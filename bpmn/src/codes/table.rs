@@ -68,6 +68,9 @@ codes! {
     /// Two policies: which of them counts would be a guess.
     SECURITY_TWICE = "security-twice",
         "put all rules into one procos:security";
+    /// A topic that the process's own policy does not list.
+    TOPIC_NOT_ALLOWED = "topic-not-allowed",
+        "add the topic to procos:allowedTasks, with the sandbox level that its work needs, or use another topic";
     /// An expression that the engine could not read, or that is too deep to be judged.
     EXPRESSION_SYNTAX = "expression-syntax",
         "repair the expression; where plain text is meant, write \\${ for ${";

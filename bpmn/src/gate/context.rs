@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The topics of the project's own script adapters.
 pub const SCRIPT_TOPICS: &[&str] = &[
@@ -41,7 +42,8 @@ impl Default for GateContext {
 }
 
 /// One exception: this finding at this element of this process is known and wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Allowance {
     /// The process's id; empty for what lies outside of processes, such as a message's name.
     pub process: String,

@@ -13,6 +13,7 @@ mod forms;
 mod kind;
 mod parameters;
 pub mod places;
+mod topics;
 mod walk;
 
 pub use context::{Allowance, GateContext, SCRIPT_TOPICS};

@@ -2,7 +2,7 @@
 //!
 //! Read out of the engine's jar: each row names the method that reads the place. The parser asks for elements by
 //! their local names and for its attributes in two namespaces (`CAMUNDA_BPMN_EXTENSIONS_NS`: Camunda's and
-//! Activiti's). Elements inside `extensionElements` are in [`super::extensions`] and [`super::parameters`].
+//! Activiti's). Elements inside `extensionElements` are in `gate/extensions.rs` and `gate/parameters.rs`.
 
 use crate::codes::{self, Code};
 

@@ -3,7 +3,7 @@
 use super::expression::{self, Source};
 use super::findings::Findings;
 use super::places::{self, Effect, Part};
-use super::{GateContext, Judgement, extensions, feel};
+use super::{GateContext, Judgement, extensions, feel, topics};
 use crate::codes;
 use crate::security::Security;
 use crate::tree::{Attribute, Element, Tree};
@@ -64,8 +64,11 @@ impl Walk<'_, '_> {
             }
             "userTask" => self.documentation(element),
             "process" => {
-                let (_, mistakes) = Security::read(self.findings.file(), self.tree, element);
+                let (policy, mistakes) = Security::read(self.findings.file(), self.tree, element);
                 self.findings.extend(mistakes);
+                if let Some(policy) = policy {
+                    topics::check(self, element, &policy);
+                }
             }
             _ => {}
         }

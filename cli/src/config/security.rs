@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deploy::Allowance;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError, duration};
@@ -19,26 +20,12 @@ pub(crate) struct Security {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Gate {
     /// What is known and wanted although the gate refuses it.
-    pub allow: Vec<Exception>,
+    pub allow: Vec<Allowance>,
     /// How often the kernel looks for models that were deployed around the gate; `0s` for never.
     #[serde(with = "duration")]
     pub watch: Duration,
     /// What it does about one that the gate refuses.
     pub on_violation: OnViolation,
-}
-
-/// One of `security.gate.allow`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Exception {
-    /// The process's id; empty for what lies outside of processes.
-    pub process: String,
-    /// The element's id.
-    pub element: String,
-    /// The finding's code.
-    pub code: String,
-    /// Why it is wanted.
-    pub why: String,
 }
 
 /// What is done about a model that was deployed around the gate and that the gate refuses.

@@ -1,4 +1,5 @@
-# What both harnesses that are shells answer with; stands before each of them. They set `mark`, `here`, `asked`, `tab` and `nl`.
+# What both harnesses that are shells answer with; stands before each of them. They set
+# `mark`, `here`, `list`, `asked`, `tab` and `nl`.
 
 # quoted TEXT: as a JSON string. No word of ours that is quoted holds other control characters than these.
 quoted() {
@@ -50,5 +51,18 @@ answer() {
     printf '%s' "]$1}"
   } >&3
   exit 0
+}
+
+# write_files: what comes with the order, into the working directory.
+write_files() {
+  IFS=' '
+  rest=$list
+  while [ "$rest" ]; do
+    line=${rest%%"$nl"*} rest=${rest#*"$nl"}
+    head -c "${line%% *}" >"./${line#* }" || {
+      asked=
+      answer ",\"error\":{\"kind\":\"exit\",\"message\":\"its input file $(quoted "${line#* }") could not be written\"}"
+    }
+  done
 }
 

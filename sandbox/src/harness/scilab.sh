@@ -63,15 +63,7 @@ while [ "$variables" -gt 0 ]; do IFS= read -r line && named=$named$line$nl varia
   asked=
   answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
 }
-IFS=' '
-rest=$list
-while [ "$rest" ]; do
-  line=${rest%%"$nl"*} rest=${rest#*"$nl"}
-  head -c "${line%% *}" >"./${line#* }" || {
-    asked=
-    answer ",\"error\":{\"kind\":\"exit\",\"message\":\"its input file $(quoted "${line#* }") could not be written\"}"
-  }
-done
+write_files
 
 echo >"$own/go"
 wait $!

@@ -33,15 +33,7 @@ shown=${name##*/}
   asked=
   answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
 }
-IFS=' '
-rest=$list
-while [ "$rest" ]; do
-  line=${rest%%"$nl"*} rest=${rest#*"$nl"}
-  head -c "${line%% *}" >"./${line#* }" || {
-    asked=
-    answer ",\"error\":{\"kind\":\"exit\",\"message\":\"its input file $(quoted "${line#* }") could not be written\"}"
-  }
-done
+write_files
 
 PROCOS='cd ..;unset PROCOS OLDPWD;rm -rf '"$own $own.inputs $own.failed"
 if [ "$bash" = /bin/bash ]; then

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use engine_client::{FailureReport, LockedTask};
-use worker_api::{
-    Answer, Becomes, BpmnError, ErrorMap, Failure, Outcome, Retry, RetryPolicy, TaskError,
-};
+use worker_api::{Answer, Becomes, BpmnError, ErrorMap, Failure, Outcome, Retry, RetryPolicy, TaskError};
 
 use crate::details;
 
@@ -304,14 +302,21 @@ mod tests {
     fn what_an_error_tells_beyond_its_message_reaches_the_operator_in_every_way() {
         let error = || BpmnError::new("SCRIPT_ERROR", "a.py:4: no").with_details("line 4, in <module>");
         let told = uncaught(&error(), "price").details.unwrap();
-        assert!(told.starts_with("line 4, in <module>\n\nNothing in the process catches"), "{told}");
+        assert!(
+            told.starts_with("line 4, in <module>\n\nNothing in the process catches"),
+            "{told}"
+        );
         for map in ["SCRIPT_ERROR -> retry", "SCRIPT_ERROR -> incident"] {
             let attempts = attempts("R3/PT1S", None).mapping(map.parse().unwrap());
             let Verdict::Fail(report) = judge(Err(error().into()), &attempts) else {
                 panic!()
             };
             assert_eq!(report.message, "SCRIPT_ERROR: a.py:4: no");
-            assert!(report.details.starts_with("line 4, in <module>\n"), "{}", report.details);
+            assert!(
+                report.details.starts_with("line 4, in <module>\n"),
+                "{}",
+                report.details
+            );
         }
     }
 

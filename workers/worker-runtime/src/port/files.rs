@@ -84,7 +84,9 @@ impl Files {
             return Ok(Arc::clone(list));
         }
         let files = self.engine.deployment_resources(deployment_id).await?;
-        let list = Arc::new(BTreeMap::from_iter(files.into_iter().map(|file| (file.name, file.id))));
+        let list = Arc::new(BTreeMap::from_iter(
+            files.into_iter().map(|file| (file.name, file.id)),
+        ));
         let mut known = self.known();
         make_room(&mut known.lists);
         known.lists.insert(deployment_id.to_owned(), Arc::clone(&list));
@@ -96,7 +98,10 @@ impl Files {
         if let Some(content) = self.known().contents.get(&key) {
             return Ok(content.clone());
         }
-        let download = self.engine.deployment_resource(deployment_id, file_id, LARGEST).await?;
+        let download = self
+            .engine
+            .deployment_resource(deployment_id, file_id, LARGEST)
+            .await?;
         let content = download.whole().await?;
         let mut known = self.known();
         if known.contents.len() >= MOST_KEPT || known.bytes + content.len() > MOST_BYTES {
