@@ -11,7 +11,7 @@ use worker_api::Router;
 
 use super::health::Health;
 use super::http::{self, Port};
-use super::{Signals, boot};
+use super::{Signals, around, boot};
 use crate::context::Context;
 use crate::exit::{Status, Trouble};
 
@@ -146,6 +146,7 @@ pub(super) fn log(event: &Event) {
             );
         }
         Event::EngineUp { after } => tracing::info!(after_ms = after.as_millis(), "the engine answers again"),
+        Event::AroundGate(violation) => around::log(violation),
         Event::Warning(text) => tracing::warn!("{text}"),
         _ => {}
     }
