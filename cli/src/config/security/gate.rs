@@ -45,7 +45,7 @@ impl Default for Gate {
 
 impl Config {
     /// An exception that names nothing, or a code that is none, would except nothing.
-    pub(super) fn check_gate(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check_gate(&self) -> Result<(), ConfigError> {
         for (index, exception) in self.settings().security.gate.allow.iter().enumerate() {
             let key = |field: &str| format!("security.gate.allow[{index}].{field}");
             for (field, value, remedy) in [
