@@ -103,6 +103,8 @@ async fn a_model_that_was_deployed_around_the_gate_is_suspended_and_a_clean_one_
     let lines = system.up.stdout();
     let violations = lines.iter().filter(|it| it.contains("\"violation\""));
     assert_eq!(violations.count(), 2, "{lines:?}");
+    let status = tokio::task::block_in_place(|| system.procos(["status", "--json"]).run().json());
+    assert_eq!(status["violations"], 2, "{status}");
 }
 
 #[tokio::test]
