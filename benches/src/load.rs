@@ -26,7 +26,8 @@ pub async fn run_order_checks(
     patience: Duration,
 ) -> anyhow::Result<()> {
     let bundle = deploy::load(&[workspace().join(MODEL)])?;
-    deploy::deploy(engine, &bundle, None, None).await?;
+    let gate = deploy::GateContext::default();
+    deploy::deploy(engine, &bundle, None, None, &gate).await?;
     let order = Variable::Json(json!({"item": "desk", "amount": 101.03}));
     let variables = &Variables::from([("order".to_owned(), order)]);
     let all = async {

@@ -27,7 +27,7 @@ pub mod tree;
 mod xml;
 
 pub use codes::{Code, explain};
-pub use gate::{Allowance, GateContext, check};
+pub use gate::{Allowance, FileKind, GateContext, Judgement, check, judge};
 pub use lint::complexity;
 pub use model::{
     ErrorDefinition, Event, Flow, FlowNode, Input, Kind, Message, Model, Process, Property, Topic, TopicUse,

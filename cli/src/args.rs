@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod client;
 
 pub(crate) use client::{
-    AdaptersArgs, CancelArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs, RetryArgs, ShowArgs,
+    AdaptersArgs, CancelArgs, CheckArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs, RetryArgs, ShowArgs,
     SignalArgs, StartArgs, StatusArgs, Variable,
 };
 
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Check models, then put them on the engine
     Deploy(DeployArgs),
+    /// Check models without an engine: may they run, and will they do what is meant
+    Check(CheckArgs),
     /// Start a process
     Start(StartArgs),
     /// Correlate a message: start what waits for it, or let it go on

@@ -5,7 +5,9 @@ use crate::context::Context;
 use crate::exit::{Status, Trouble};
 
 mod adapters;
+mod besides;
 mod cancel;
+mod check;
 mod config_show;
 mod deploy;
 mod doctor;
@@ -31,6 +33,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Status, T
     match command {
         Command::Status(args) => status::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
+        Command::Check(args) => check::run(&args, context),
         Command::Start(args) => start::run(args, context).await,
         Command::Message(args) => message::run(args, context).await,
         Command::Signal(args) => signal::run(args, context).await,

@@ -21,7 +21,7 @@ mod mask;
 pub(crate) mod model;
 mod parsed;
 mod sandbox;
-mod security;
+pub(crate) mod security;
 mod yaml;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The commands that stay: `up`, `kernel` and `worker`.
 
+mod around;
 mod boot;
 mod catalogue;
 pub(crate) mod embedded;

@@ -160,3 +160,72 @@ fn a_reader_that_goes_away_is_no_error() {
     );
     assert!(output.stderr.is_empty());
 }
+
+const MODEL: &str = r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="t">
+  <process id="p" isExecutable="true" camunda:historyTimeToLive="P1D">
+    <startEvent id="start"/>
+    <sequenceFlow id="to" sourceRef="start" targetRef="task"/>
+    <serviceTask id="task" camunda:class="com.example.Pay"/>
+    <sequenceFlow id="on" sourceRef="task" targetRef="end"/>
+    <endEvent id="end"/>
+  </process>
+</definitions>"#;
+
+#[test]
+fn a_check_needs_no_engine_and_its_status_is_its_answer() {
+    let folder = folder(free_port());
+    let models = folder.path().join("models/sub");
+    std::fs::create_dir_all(&models).unwrap();
+    let clean = MODEL.replace("camunda:class=\"com.example.Pay\"", "name=\"Pay\"");
+    let clean = clean.replace("serviceTask", "userTask");
+    std::fs::write(folder.path().join("models/clean.bpmn"), clean).unwrap();
+    let (status, stdout, _) = run(folder.path(), &["check", "models"]);
+    assert_eq!((status, stdout.trim()), (0, "✓ no errors, no warnings in 1 file"));
+
+    std::fs::write(models.join("wrong.bpmn"), MODEL.replace("\"p\"", "\"wrong\"")).unwrap();
+    let (status, stdout, _) = run(folder.path(), &["check", "models"]);
+    assert_eq!(status, 1, "{stdout}");
+    assert!(stdout.contains("models/sub/wrong.bpmn:5:28"), "{stdout}");
+    assert!(stdout.trim_end().ends_with("1 error in 2 files"), "{stdout}");
+    let (status, stdout, _) = run(folder.path(), &["check", "models", "--json"]);
+    let answer: Json = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (status, &answer["errors"], &answer["warnings"]),
+        (1, &1.into(), &0.into())
+    );
+    assert_eq!(answer["diagnostics"][0]["code"], "java-class");
+    let (status, _, _) = run(folder.path(), &["deploy", "models", "--dry-run"]);
+    assert_eq!(status, 1);
+
+    let exception = "security: {gate: {allow: [{process: wrong, element: task, code: java-class, why: until May}]}}\n";
+    std::fs::create_dir(folder.path().join("procos.d")).unwrap();
+    std::fs::write(folder.path().join("procos.d/gate.yml"), exception).unwrap();
+    for command in [&["check", "models"][..], &["deploy", "models", "--dry-run"]] {
+        let (status, stdout, _) = run(folder.path(), command);
+        assert_eq!(status, 0, "{stdout}");
+        assert!(
+            stdout.contains("info[java-class]") && stdout.contains("until May"),
+            "{stdout}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_of_a_check_is_status_2_and_an_unknown_code_a_no() {
+    let folder = folder(free_port());
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    for (arguments, wanted, part) in [
+        (&["check"][..], 2, "PATH"),
+        (&["check", "nowhere.bpmn"], 2, "nowhere.bpmn"),
+        (&["check", "empty"], 2, "holds no model"),
+        (&["check", "--explain", "script-tsk"], 1, "did you mean script-task?"),
+        (&["check", "--explain", "script-task", "x.bpmn"], 2, "--explain"),
+    ] {
+        let (status, _, stderr) = run(folder.path(), arguments);
+        assert_eq!(status, wanted, "{arguments:?} {stderr}");
+        assert!(stderr.contains(part), "{arguments:?} {stderr}");
+    }
+    let (status, stdout, _) = run(folder.path(), &["check", "--explain", "script-task"]);
+    assert_eq!(status, 0);
+    assert!(stdout.starts_with("# script-task\n"), "{stdout}");
+}

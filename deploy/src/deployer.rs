@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bpmn::GateContext;
 use diagnostics::{Diagnostic, Report};
 use engine_client::{
     DeploymentQuery, DeploymentRequest, EngineClient, EngineError, ProcessDefinition, Resource,
@@ -68,7 +69,7 @@ fn errors(report: &Report) -> String {
 }
 
 /// Checks a bundle and deploys it in one transaction, under its own name where none is given. May be repeated: what
-/// has not changed since the last deployment of that name stays as it is.
+/// has not changed since the last deployment of that name stays as it is. Each exception that `gate` makes is logged.
 ///
 /// Cancellation: whether the engine deploys what it was sent is unknown then; never half of it.
 ///
@@ -79,10 +80,11 @@ pub async fn deploy(
     bundle: &Bundle,
     name: Option<&str>,
     tenant: Option<&str>,
+    gate: &GateContext,
 ) -> Result<Outcome, DeployError> {
-    let reading = bundle.read();
-    if reading.report.errors > 0 {
-        return Err(DeployError::Findings(reading.report));
+    let judgement = bundle.judge(gate);
+    if judgement.report.has_errors() {
+        return Err(DeployError::Findings(judgement.report));
     }
     let name = name.unwrap_or(bundle.name());
     let resources = bundle.models().iter().map(|model| Resource {
@@ -100,12 +102,13 @@ pub async fn deploy(
         .deploy(&request)
         .await
         .map_err(|error| explain(bundle, error))?;
+    judgement.log(name);
     let mut outcome = Outcome {
         deployment_id: deployed.id,
         definitions: Vec::new(),
-        diagnostics: reading.report.diagnostics,
+        diagnostics: judgement.report.diagnostics,
     };
-    let mut keys = reading.keys;
+    let mut keys = bundle.keys();
     for definition in deployed.deployed_process_definitions.into_values() {
         keys.remove(&definition.key);
         outcome.definitions.push(DeployedDefinition::of(definition, true));

@@ -10,6 +10,8 @@ pub(crate) fn process(key: &str) -> String {
     <startEvent id="start"/>
     <sequenceFlow id="flow" sourceRef="start" targetRef="task"/>
     <userTask id="task"/>
+    <sequenceFlow id="on" sourceRef="task" targetRef="end"/>
+    <endEvent id="end"/>
   </process>
 </definitions>"#
     )

@@ -11,8 +11,10 @@ mod load;
 mod refused;
 mod scripts;
 
+pub use bpmn::{Allowance, FileKind, GateContext, MAX_BYTES};
 pub use bundle::{Bundle, Model};
+pub use check::Judgement;
 pub use deployer::{DeployError, DeployedDefinition, Outcome, deploy};
-pub use diagnostics::Report;
-pub use load::{LoadError, load};
+pub use diagnostics::{Report, Severity};
+pub use load::{LoadError, load, load_to_check};
 pub use scripts::{NamedScript, named_scripts};

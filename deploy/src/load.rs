@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use bpmn::FileKind;
 use walkdir::WalkDir;
 
 use crate::{Bundle, Model, scripts};
@@ -65,7 +66,25 @@ const SUFFIXES: [&str; 3] = ["bpmn", "dmn", "form"];
 /// # Errors
 /// Where a path is missing, holds no model, or cannot be read: each names the path.
 pub fn load(paths: &[impl AsRef<Path>]) -> Result<Bundle, LoadError> {
-    let mut found = Found::default();
+    read(paths, Found::default())
+}
+
+/// Reads what is only to be checked: besides what [`load`] takes, whatever an engine would take for a model by the end
+/// of its name (`x.bpmn20.xml`, `order.cmmn`), and files of one name from several folders.
+///
+/// Blocks while it reads.
+///
+/// # Errors
+/// Where a path is missing, holds no model, or cannot be read: each names the path.
+pub fn load_to_check(paths: &[impl AsRef<Path>]) -> Result<Bundle, LoadError> {
+    let found = Found {
+        only_checks: true,
+        ..Found::default()
+    };
+    read(paths, found)
+}
+
+fn read(paths: &[impl AsRef<Path>], mut found: Found) -> Result<Bundle, LoadError> {
     let mut given = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
         let about = std::fs::metadata(path).map_err(|error| match error.kind() {
@@ -74,7 +93,7 @@ pub fn load(paths: &[impl AsRef<Path>]) -> Result<Bundle, LoadError> {
         })?;
         if about.is_dir() {
             found.directory(path)?;
-        } else if about.is_file() && is_model(path) {
+        } else if about.is_file() && found.takes(path) {
             found.file(path, path.file_name().map(PathBuf::from).unwrap_or_default())?;
             found.root(path.parent().filter(|parent| !parent.as_os_str().is_empty()))?;
         } else if about.is_file() && path.to_str().is_some_and(scripts::is_script) {
@@ -102,9 +121,15 @@ pub fn load(paths: &[impl AsRef<Path>]) -> Result<Bundle, LoadError> {
 struct Found {
     models: BTreeMap<String, (PathBuf, Model)>,
     roots: BTreeSet<String>,
+    /// Nothing of it will be deployed.
+    only_checks: bool,
 }
 
 impl Found {
+    fn takes(&self, path: &Path) -> bool {
+        is_model(path) || self.only_checks && is_model_to_engines(path)
+    }
+
     fn directory(&mut self, root: &Path) -> Result<(), LoadError> {
         let entries = WalkDir::new(root)
             .follow_links(true)
@@ -117,7 +142,7 @@ impl Found {
                 path: error.path().unwrap_or(root).into(),
                 source: error.into(),
             })?;
-            if entry.file_type().is_file() && is_model(entry.path()) {
+            if entry.file_type().is_file() && self.takes(entry.path()) {
                 let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
                 self.file(entry.path(), below.into())?;
                 empty = false;
@@ -168,7 +193,15 @@ impl Found {
     /// The same file given twice is one.
     fn file(&mut self, path: &Path, below_root: PathBuf) -> Result<(), LoadError> {
         let real = path.canonicalize().map_err(unreadable(path))?;
-        let resource = text(&below_root)?.replace(std::path::MAIN_SEPARATOR, "/");
+        let mut resource = text(&below_root)?.replace(std::path::MAIN_SEPARATOR, "/");
+        if self.only_checks
+            && self
+                .models
+                .get(&resource)
+                .is_some_and(|(other, _)| *other != real)
+        {
+            text(path)?.clone_into(&mut resource);
+        }
         match self.models.get(&resource) {
             Some((other, _)) if *other == real => return Ok(()),
             Some((_, other)) => {
@@ -205,6 +238,18 @@ impl Found {
 fn is_model(path: &Path) -> bool {
     path.extension()
         .is_some_and(|suffix| SUFFIXES.iter().any(|known| suffix == *known))
+}
+
+/// Engines look at the name's end alone. A form has to be called one: `platform` is more likely something else.
+fn is_model_to_engines(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    matches!(
+        FileKind::of(name, b""),
+        FileKind::Bpmn | FileKind::Dmn | FileKind::Cmmn
+    )
 }
 
 fn is_hidden(path: &Path) -> bool {

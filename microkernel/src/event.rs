@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{LogTail, Phase};
+use crate::{LogTail, Phase, Violation};
 
 /// Who is told. Called from the kernel's own task: it must not block.
 pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -79,6 +79,8 @@ pub enum Event {
         /// How long it did not.
         after: Duration,
     },
+    /// Models were deployed around the gate that it refuses.
+    AroundGate(Violation),
     /// Something that deserves a line in the log and changes nothing.
     Warning(String),
 }

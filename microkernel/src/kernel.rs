@@ -6,6 +6,7 @@ use deploy::Bundle;
 use engine_client::EngineClient;
 use tokio_util::sync::CancellationToken;
 
+use crate::around::Watch;
 use crate::data_dir::DataDir;
 use crate::engine::{self, Prepared, Running};
 use crate::engine_log::EngineLog;
@@ -30,6 +31,7 @@ pub struct Kernel {
     prepared: Option<Prepared>,
     about: Option<About>,
     deaths: Deaths,
+    around: Option<Watch>,
 }
 
 impl Kernel {
@@ -50,6 +52,7 @@ impl Kernel {
         let client = client.map_err(|error| BootError::Settings(error.to_string()))?;
         let data = DataDir::take(&settings.data_dir)?;
         let log = EngineLog::open(&data.path().join("logs"));
+        let around = Watch::new(&settings, data.path(), &client, progress.observer());
         let mut kernel = Self {
             settings,
             client,
@@ -60,6 +63,7 @@ impl Kernel {
             prepared: None,
             about: None,
             deaths: Deaths::default(),
+            around: Some(around),
         };
         kernel.progress.step(Step::Done);
         match kernel.bring_up_unless(&cancel).await {
@@ -95,11 +99,19 @@ impl Kernel {
     /// # Errors
     /// Where the engine has died too often; nothing is left running then.
     pub async fn watch(&mut self, cancel: CancellationToken) -> Result<(), BootError> {
+        let mut around = self.around.take();
         loop {
+            let look = async {
+                match &mut around {
+                    Some(around) => around.run().await,
+                    None => std::future::pending().await,
+                }
+            };
             let death = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Ok(()),
                 death = self.death() => death,
+                () = look => continue,
             };
             let down = Instant::now();
             match self.revive(death, &cancel).await {
@@ -176,6 +188,12 @@ impl Kernel {
                 outdated: root.outdated,
             });
         }
+        // Tried again with the first look.
+        if let Some(around) = &mut self.around
+            && let Err(error) = around.begin().await
+        {
+            tracing::warn!(%error, "cannot note which deployments are there already");
+        }
         self.progress.step(Step::Done);
         Ok(())
     }
@@ -187,7 +205,7 @@ impl Kernel {
             bundles.push(deploy::load(std::slice::from_ref(directory))?);
         }
         for bundle in &bundles {
-            let report = bundle.check();
+            let report = bundle.check(&self.settings.gate);
             if report.errors > 0 {
                 return Err(BootError::Deploy {
                     name: bundle.name().to_owned(),
@@ -222,7 +240,7 @@ impl Kernel {
     async fn deploy(&self, bundle: &Bundle) -> Result<(), BootError> {
         let mut attempt = 1;
         loop {
-            match deploy::deploy(&self.client, bundle, None, None).await {
+            match deploy::deploy(&self.client, bundle, None, None, &self.settings.gate).await {
                 Ok(outcome) => {
                     let name = bundle.name().to_owned();
                     self.progress.tell(&Event::Deployed { name, outcome });

@@ -4,6 +4,7 @@
 //! engine alive until it is told to stop or cannot go on; [`Kernel::stop`] ends it in order. The caller sets
 //! up logging, handles signals and runs the workers: the kernel knows nothing of them.
 
+mod around;
 mod child;
 mod credentials;
 mod data_dir;
@@ -21,9 +22,11 @@ mod phase;
 mod progress;
 mod restart;
 mod root;
+mod seen;
 mod server;
 mod settings;
 
+pub use around::{Intruder, Violation};
 pub use credentials::{Credentials, CredentialsError};
 pub use error::{BootError, LogTail};
 pub use event::{Event, Observer};
@@ -31,6 +34,6 @@ pub use kernel::Kernel;
 pub use phase::{Phase, Step};
 pub use restart::RestartPolicy;
 pub use settings::{
-    Database, DockerSettings, EngineKind, EngineSettings, JavaSettings, KernelSettings, ServerSettings, User,
-    Users,
+    Around, Database, DockerSettings, EngineKind, EngineSettings, JavaSettings, KernelSettings,
+    ServerSettings, User, Users,
 };

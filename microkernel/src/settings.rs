@@ -22,6 +22,10 @@ pub struct KernelSettings {
     pub system_processes: Vec<deploy::Bundle>,
     /// Directories of further system processes, each a deployment of its own.
     pub process_directories: Vec<PathBuf>,
+    /// What the deploy gate is told: the operator's exceptions and what topics there are.
+    pub gate: deploy::GateContext,
+    /// What is done about models that come around the gate.
+    pub around: Around,
     /// The key of the process of which one instance runs for as long as the system lives.
     pub root_process: Option<String>,
     /// When to start a dead engine again, and when to give up.
@@ -42,10 +46,30 @@ impl KernelSettings {
             boot_timeout: Duration::from_secs(60),
             system_processes: Vec::new(),
             process_directories: Vec::new(),
+            gate: deploy::GateContext::default(),
+            around: Around::default(),
             root_process: None,
             restart: RestartPolicy::default(),
             health_interval: Duration::from_secs(2),
             unresponsive_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What is done about models that are deployed around the gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Around {
+    /// How often they are looked for; zero for never.
+    pub every: Duration,
+    /// Whether definitions that the gate refuses are suspended with their instances. They are told in any case.
+    pub suspends: bool,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(30),
+            suspends: false,
         }
     }
 }

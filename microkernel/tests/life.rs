@@ -142,6 +142,7 @@ async fn a_whole_life() {
 }
 
 async fn deployments(client: &EngineClient) {
+    let gate = deploy::GateContext::default();
     let (one, two) = (waiting("one", "1"), waiting("two", "1"));
     let both = bundle("test:deploy", &[("one.bpmn", &one), ("two.bpmn", &two)]);
     let versions = |outcome: &deploy::Outcome| -> Vec<_> {
@@ -152,9 +153,9 @@ async fn deployments(client: &EngineClient) {
     };
     let of = |key: &str, version, new| (key.to_owned(), version, new);
 
-    let first = deploy(client, &both, None, None).await.unwrap();
+    let first = deploy(client, &both, None, None, &gate).await.unwrap();
     assert_eq!(versions(&first), [of("one", 1, true), of("two", 1, true)]);
-    let again = deploy(client, &both, None, None).await.unwrap();
+    let again = deploy(client, &both, None, None, &gate).await.unwrap();
     assert_eq!(versions(&again), [of("one", 1, false), of("two", 1, false)]);
     assert_eq!(again.deployment_id, first.deployment_id);
 
@@ -162,13 +163,13 @@ async fn deployments(client: &EngineClient) {
         "test:deploy",
         &[("one.bpmn", &waiting("one", "2")), ("two.bpmn", &two)],
     );
-    let third = deploy(client, &changed, None, None).await.unwrap();
+    let third = deploy(client, &changed, None, None, &gate).await.unwrap();
     assert_eq!(versions(&third), [of("one", 2, true), of("two", 1, false)]);
     assert!(third.diagnostics.is_empty(), "{:?}", third.diagnostics);
 
     // From elsewhere, over it: the first name's files have not changed, yet are not in force.
-    deploy(client, &both, Some("test:elsewhere"), None).await.unwrap();
-    let covered = deploy(client, &changed, None, None).await.unwrap();
+    deploy(client, &both, Some("test:elsewhere"), None, &gate).await.unwrap();
+    let covered = deploy(client, &changed, None, None, &gate).await.unwrap();
     assert_eq!(covered.diagnostics.len(), 2);
     assert_eq!(
         (
@@ -184,7 +185,7 @@ async fn deployments(client: &EngineClient) {
         "test:refused",
         &[("good.bpmn", &waiting("good", "1")), ("bad.bpmn", &refused)],
     );
-    let error = deploy(client, &half, None, None).await.unwrap_err();
+    let error = deploy(client, &half, None, None, &gate).await.unwrap_err();
     println!("{error}");
     if let DeployError::Refused(report) = &error {
         for finding in &report.diagnostics {
@@ -211,7 +212,7 @@ async fn deployments(client: &EngineClient) {
     assert!(client.latest_definitions(Some("good")).await.unwrap().is_empty());
 
     let broken_table = bundle("test:table", &[("table.dmn", "<broken")]);
-    let error = deploy(client, &broken_table, None, None).await.unwrap_err();
+    let error = deploy(client, &broken_table, None, None, &gate).await.unwrap_err();
     println!("{error}: {:?}", error.report().unwrap().diagnostics[0]);
     assert_eq!(error.report().unwrap().diagnostics[0].file, "table.dmn");
 }

@@ -20,6 +20,23 @@ pub fn explain(code: &str) -> Option<&'static str> {
     ALL.iter().find(|it| it.code == code).map(|it| it.page)
 }
 
+/// The codes that are spelt nearly like `wanted`, the nearest first: at most three.
+pub fn near(wanted: &str) -> Vec<&'static str> {
+    nearest(wanted, ALL.iter().map(|it| it.code))
+}
+
+/// Those of `known` that are spelt nearly like `wanted`, the nearest first: at most three.
+pub(crate) fn nearest<'k>(wanted: &str, known: impl Iterator<Item = &'k str>) -> Vec<&'k str> {
+    let far = 1.max(wanted.chars().count() / 3);
+    let wanted = wanted.to_lowercase();
+    let mut ranked: Vec<_> = known
+        .map(|it| (strsim::damerau_levenshtein(&wanted, &it.to_lowercase()), it))
+        .filter(|(distance, it)| *distance <= far || wanted.len() > 3 && it.contains(&wanted))
+        .collect();
+    ranked.sort_unstable();
+    ranked.into_iter().take(3).map(|(_, it)| it).collect()
+}
+
 impl Code {
     pub(crate) fn error(&self, file: &str, range: impl Into<Option<Range>>, message: String) -> Diagnostic {
         Diagnostic::error(self.code, file, message)
@@ -65,5 +82,12 @@ mod tests {
             }
         }
         assert_eq!(explain("nothing"), None);
+    }
+
+    #[test]
+    fn a_slip_finds_the_code_that_is_meant() {
+        assert_eq!(near("script-tsk")[0], "script-task");
+        assert_eq!(near("Listener"), ["task-listener", "execution-listener"]);
+        assert_eq!(near("xyz"), [""; 0]);
     }
 }

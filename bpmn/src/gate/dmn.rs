@@ -1,16 +1,14 @@
 //! Decision tables: which language each cell is in, and what it says.
 
-use diagnostics::Diagnostic;
-
 use super::expression::{self, Source};
 use super::findings::Findings;
 use super::walk::schema_location;
-use super::{GateContext, feel};
+use super::{GateContext, Judgement, feel};
 use crate::codes;
 use crate::dmn::{Dmn, Language};
 use crate::tree::Tree;
 
-pub(super) fn check(file: &str, tree: &Tree<'_>, context: &GateContext, found: &mut Vec<Diagnostic>) {
+pub(super) fn check(file: &str, tree: &Tree<'_>, context: &GateContext, found: &mut Judgement) {
     let mut findings = Findings::new(file, context, found);
     let dmn = match Dmn::of(file, tree) {
         Ok(dmn) => dmn,

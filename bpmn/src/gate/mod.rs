@@ -25,21 +25,32 @@ use crate::lint::{self, Checked};
 use crate::tree::Tree;
 use crate::{codes, read};
 
-/// Checks models, each by itself and all together: whether they can be read, whether they keep code out of the
-/// engine, and whether they are likely to do what is meant. The findings come file by file in the order given, in
-/// the order of their places, and then those about all files together.
+/// What the gate says about models.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// What was found, file by file in the order given, in the order of their places, and then what is about all
+    /// files together.
+    pub findings: Vec<Diagnostic>,
+    /// The exceptions that let something pass, each once.
+    pub used: Vec<Allowance>,
+}
+
+/// Checks models as [`judge`] does, and gives what was found.
 pub fn check(files: &[(&str, &[u8])], context: &GateContext) -> Vec<Diagnostic> {
-    let mut all = Vec::new();
+    judge(files, context).findings
+}
+
+/// Checks models, each by itself and all together: whether they can be read, whether they keep code out of the
+/// engine, and whether they are likely to do what is meant.
+pub fn judge(files: &[(&str, &[u8])], context: &GateContext) -> Judgement {
+    let mut all = Judgement::default();
     let mut checked = Vec::new();
     for (file, bytes) in files {
-        let mut findings = Vec::new();
-        checked.extend(one(file, bytes, context, &mut findings));
-        in_order(&mut findings);
-        all.extend(findings);
+        let before = all.findings.len();
+        checked.extend(one(file, bytes, context, &mut all));
+        in_order(&mut all.findings[before..]);
     }
-    let mut findings = Vec::new();
-    lint::together(&checked, context, &mut findings);
-    all.extend(findings);
+    lint::together(&checked, context, &mut all.findings);
     all
 }
 
@@ -48,42 +59,37 @@ fn in_order(findings: &mut [Diagnostic]) {
     findings.sort_by_key(|it| it.range.map(|range| (range.start, range.end)));
 }
 
-fn one<'t>(
-    file: &str,
-    bytes: &'t [u8],
-    context: &GateContext,
-    findings: &mut Vec<Diagnostic>,
-) -> Option<Checked<'t>> {
+fn one<'t>(file: &str, bytes: &'t [u8], context: &GateContext, found: &mut Judgement) -> Option<Checked<'t>> {
     match FileKind::of(file, bytes) {
         FileKind::Bpmn => {
-            let tree = tree(file, bytes, findings)?;
-            let model = match read::from_tree(file, &tree, findings) {
+            let tree = tree(file, bytes, &mut found.findings)?;
+            let model = match read::from_tree(file, &tree, &mut found.findings) {
                 Ok(model) => model,
                 Err(fatal) => {
-                    findings.push(*fatal);
+                    found.findings.push(*fatal);
                     return None;
                 }
             };
-            walk::check(file, &tree, context, findings);
+            walk::check(file, &tree, context, found);
             let checked = Checked::new(file, tree, model);
-            lint::alone(&checked, context, findings);
+            lint::alone(&checked, context, &mut found.findings);
             Some(checked)
         }
         FileKind::Dmn => {
-            if let Some(tree) = tree(file, bytes, findings) {
-                dmn::check(file, &tree, context, findings);
+            if let Some(tree) = tree(file, bytes, &mut found.findings) {
+                dmn::check(file, &tree, context, found);
             }
             None
         }
         FileKind::Cmmn => {
             let message =
                 "the file is a CMMN case, whose sentries, listeners and tasks run code in the engine";
-            let mut sink = findings::Findings::new(file, context, findings);
+            let mut sink = findings::Findings::new(file, context, found);
             sink.refuse(&codes::CMMN, None, message.into());
             None
         }
         FileKind::Form => {
-            forms::check(file, bytes, findings);
+            forms::check(file, bytes, &mut found.findings);
             None
         }
         FileKind::Other => None,

@@ -1,17 +1,15 @@
 //! Goes through a BPMN model and looks at every element, attribute and text.
 
-use diagnostics::Diagnostic;
-
 use super::expression::{self, Source};
 use super::findings::Findings;
 use super::places::{self, Effect, Part};
-use super::{GateContext, extensions, feel, topics};
+use super::{GateContext, Judgement, extensions, feel, topics};
 use crate::codes;
 use crate::security::Security;
 use crate::tree::{Attribute, Element, Tree};
 use crate::xml::Namespace;
 
-pub(super) fn check(file: &str, tree: &Tree<'_>, context: &GateContext, found: &mut Vec<Diagnostic>) {
+pub(super) fn check(file: &str, tree: &Tree<'_>, context: &GateContext, found: &mut Judgement) {
     let mut walk = Walk {
         tree,
         findings: Findings::new(file, context, found),

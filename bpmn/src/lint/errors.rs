@@ -8,7 +8,7 @@ use super::Checked;
 use crate::codes;
 use crate::gate::GateContext;
 use crate::juel;
-use crate::model::{Event, Kind, Model, Process};
+use crate::model::{Event, FlowNode, Kind, Model, Process};
 
 /// Topics that no adapter works.
 pub(super) fn topics(file: &str, process: &Process, context: &GateContext, findings: &mut Vec<Diagnostic>) {
@@ -17,10 +17,17 @@ pub(super) fn topics(file: &str, process: &Process, context: &GateContext, findi
         let Some(topic) = &node.topic else { continue };
         if !juel::is_dynamic(&topic.name) && !known.contains_key(&topic.name) {
             let message = format!(
-                "the topic `{}` of `{}` has no route: nobody works it",
-                topic.name, node.id
+                "the topic `{}` of {} has no route: nobody works it",
+                topic.name,
+                called(node)
             );
-            findings.push(codes::TOPIC_WITHOUT_ROUTE.warning(file, topic.range, message));
+            let finding = codes::TOPIC_WITHOUT_ROUTE.warning(file, topic.range, message);
+            let near = codes::nearest(&topic.name, known.keys().map(String::as_str));
+            findings.push(if near.is_empty() {
+                finding
+            } else {
+                finding.help(format!("did you mean {}?", near.join(" or ")))
+            });
         }
     }
 }
@@ -50,14 +57,22 @@ pub(super) fn uncaught(checked: &[Checked<'_>], context: &GateContext, findings:
                 .collect();
             if !uncaught.is_empty() {
                 let message = format!(
-                    "nothing catches {} that `{}` of `{}` can throw: the instance would stop with an incident",
+                    "nothing catches {} that `{}` of {} can throw: the instance would stop with an incident",
                     uncaught.join(", "),
                     used.topic.name,
-                    used.node.id
+                    called(used.node)
                 );
                 findings.push(codes::UNCAUGHT_ERROR.warning(&file.file, used.node.range, message));
             }
         }
+    }
+}
+
+/// The name that people gave it, and its id.
+fn called(node: &FlowNode) -> String {
+    match &node.name {
+        Some(name) => format!("`{name}` ({})", node.id),
+        None => format!("`{}`", node.id),
     }
 }
 

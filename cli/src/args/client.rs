@@ -139,6 +139,32 @@ pub(crate) struct DeployArgs {
     pub tenant: TenantArgs,
 }
 
+/// `procos check`.
+///
+/// Says what `procos deploy` would refuse, and warns of what is likely to go wrong. Errors: the file cannot be read, or it
+/// would run code inside the engine, around every sandbox: scripts, Java classes, expressions that call methods. Warnings:
+/// ends that are dead, gateways that may find no way, topics that nobody works, errors that nothing catches. What of it
+/// is wanted all the same is listed in procos.yml, under security.gate.allow, and passes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procos check order.bpmn                    one model
+  procos check processes/                    every BPMN, DMN and CMMN file and form below a folder
+  procos check processes/ -v                 besides, how complex each process is
+  procos check --explain java-class          what a finding means, and what to do
+  procos check processes/ --json             {\"diagnostics\": […], \"errors\": N, \"warnings\": N}
+
+Exit status: 0 no errors; 1 errors; 2 wrong usage, or a path where no model is.")]
+pub(crate) struct CheckArgs {
+    /// Models, or folders of them
+    #[arg(required_unless_present = "explain", value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Tell what the findings of this code mean, and what to do about them
+    #[arg(long, value_name = "CODE", conflicts_with = "paths")]
+    pub explain: Option<String>,
+}
+
 /// `procos start`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -21,6 +21,9 @@ pub(crate) struct Readiness {
     /// The kernel's phase, where a kernel runs there.
     #[serde(default)]
     pub(super) kernel: Option<String>,
+    /// How many deployments came around the gate and would be refused.
+    #[serde(default)]
+    pub(super) violations: usize,
     /// The worker pools, where any run there.
     #[serde(default)]
     pub(super) pools: Vec<Pool>,

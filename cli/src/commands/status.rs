@@ -26,6 +26,9 @@ struct Answer {
     pools: Vec<Pool>,
     /// How many open incidents there are; none where the engine cannot be asked.
     incidents: Option<usize>,
+    /// How many deployments the kernel has found since its start that came around the gate and that it refuses. As
+    /// incidents, they do not count.
+    violations: usize,
     /// What is wrong, in words.
     trouble: Vec<String>,
 }
@@ -74,6 +77,7 @@ async fn look(context: &Context) -> (Answer, Status) {
         kernel: None,
         pools: Vec::new(),
         incidents: None,
+        violations: 0,
         trouble: Vec::new(),
     };
     let mut status = Status::Done;
@@ -101,6 +105,7 @@ async fn look(context: &Context) -> (Answer, Status) {
                 .extend(unready.map(|pool| format!("the pool {} takes no tasks", pool.name)));
             answer.kernel = readiness.kernel;
             answer.pools = readiness.pools;
+            answer.violations = readiness.violations;
         }
         Err(trouble) => answer.trouble.push(format!(
             "{trouble}: neither a kernel nor workers of this configuration run; start them with `procos up`"
@@ -150,6 +155,16 @@ fn text(answer: &Answer, theme: &Theme) -> String {
         )),
         None => {}
     }
+    if answer.violations > 0 {
+        let deployments = match answer.violations {
+            1 => "1 deployment",
+            several => &format!("{several} deployments"),
+        };
+        lines.push(format!(
+            "{} gate       {deployments} came around it and would be refused; the kernel's log says which, and what ran",
+            theme.warn("!")
+        ));
+    }
     lines.extend(
         answer
             .trouble
@@ -178,6 +193,7 @@ mod tests {
                 in_flight: 3,
             }],
             incidents: Some(2),
+            violations: 1,
             trouble: Vec::new(),
         }
     }
@@ -190,6 +206,7 @@ mod tests {
             kernel: None,
             pools: Vec::new(),
             incidents: None,
+            violations: 0,
             ..answer()
         };
         down.engine.version = None;

@@ -66,6 +66,7 @@ impl Config {
             return Err(self.wrong(key, format!("`{key}` must be 1 at least: timers need one")));
         }
         self.check_sandbox()?;
+        self.check_gate()?;
         self.check_pools()
     }
 

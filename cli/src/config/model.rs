@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub services: Map<String, Json>,
     /// In what scripts are run, and what they may use.
     pub sandbox: Sandbox,
-    /// What processes may do that do not say it themselves.
+    /// What models may do, and what processes may do that do not say it themselves.
     pub security: Security,
     /// What is told about what happens.
     pub telemetry: Telemetry,

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 
+mod gate;
 mod sandbox;
 mod security;
 

@@ -1,15 +1,17 @@
 //! What the kernel is told, from the configuration.
 
 use microkernel::{
-    BootError, Credentials, Database, DockerSettings, EngineKind, EngineSettings, JavaSettings,
+    Around, BootError, Credentials, Database, DockerSettings, EngineKind, EngineSettings, JavaSettings,
     KernelSettings, ServerSettings, Users,
 };
 use secrecy::SecretString;
 
 use super::{embedded, jar};
+use crate::config::security::OnViolation;
 use crate::config::{Config, model};
 use crate::context::{attached_login, attached_tls};
 use crate::exit::Trouble;
+use crate::gate;
 use crate::output::harmless;
 
 /// The kernel's settings.
@@ -39,6 +41,7 @@ pub(super) fn kernel_settings(config: &Config, credentials: &Credentials) -> Res
             tls: attached_tls(config)?,
         },
     };
+    let security = &settings.security.gate;
     let engine = EngineSettings {
         url: engine.url.clone(),
         kind,
@@ -47,6 +50,20 @@ pub(super) fn kernel_settings(config: &Config, credentials: &Credentials) -> Res
         boot_timeout: settings.microkernel.bootstrap_timeout,
         system_processes: vec![embedded::system_processes()],
         process_directories: settings.microkernel.process_directories.clone(),
+        // Dates of timers are not judged: what was right once shall not be wrong at a later boot.
+        gate: deploy::GateContext {
+            now: None,
+            ..gate::context(config)?
+        },
+        around: Around {
+            every: security.watch,
+            suspends: match (security.on_violation, settings.engine.kind) {
+                (OnViolation::Suspend, _) => true,
+                (OnViolation::Report, _) => false,
+                // On another's engine others may have their reasons.
+                (OnViolation::Auto, kind) => kind != model::EngineKind::Attached,
+            },
+        },
         root_process: Some(settings.microkernel.root_process.clone()),
         ..KernelSettings::new(&settings.data_dir, engine)
     })

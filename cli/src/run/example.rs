@@ -25,7 +25,8 @@ const AT_MOST: std::time::Duration = std::time::Duration::from_secs(120);
 pub(super) async fn run(engine: &EngineClient, reporter: &Reporter) -> Result<(), Trouble> {
     reporter.working("deploying the examples");
     let bundle = embedded::examples();
-    deploy::deploy(engine, &bundle, None, None)
+    // Models of our own, which need no exceptions.
+    deploy::deploy(engine, &bundle, None, None, &deploy::GateContext::default())
         .await
         .map_err(|error| Trouble::no(format!("the examples cannot be deployed: {error}")))?;
     let theme = reporter.theme();

@@ -17,6 +17,7 @@ struct Parts {
     engine: Option<String>,
     pools: Option<Arc<Pools>>,
     draining: bool,
+    violations: usize,
 }
 
 /// Readiness, with its parts.
@@ -32,6 +33,9 @@ pub(super) struct Readiness {
     /// The engine's version, once it has answered the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     engine: Option<String>,
+    /// How many deployments the kernel has found that came around the gate and that it refuses, where there are any.
+    #[serde(skip_serializing_if = "is_zero")]
+    violations: usize,
     /// The worker pools, where any run here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pools: Option<Vec<PoolHealth>>,
@@ -53,6 +57,11 @@ impl Health {
         self.parts().pools = Some(pools);
     }
 
+    /// A deployment came around the gate, which refuses it.
+    pub(super) fn violation(&self) {
+        self.parts().violations += 1;
+    }
+
     /// A stop is under way: not ready any more, so that nobody sends new work.
     pub(super) fn draining(&self) {
         self.parts().draining = true;
@@ -70,6 +79,7 @@ impl Health {
             draining: parts.draining,
             kernel: parts.phase.map(Phase::name),
             engine: parts.engine.clone(),
+            violations: parts.violations,
             pools,
         }
     }
@@ -77,6 +87,10 @@ impl Health {
     fn parts(&self) -> MutexGuard<'_, Parts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use worker_api::Router;
 
 use super::health::Health;
 use super::http::{self, Port};
-use super::{Signals, boot};
+use super::{Signals, around, boot};
 use crate::context::Context;
 use crate::exit::{Status, Trouble};
 
@@ -93,6 +93,7 @@ pub(super) fn note(event: &Event, health: &Health, metrics: &Metrics) {
         Event::EngineDown { .. } => metrics.engine_up(false),
         Event::EngineUp { .. } => metrics.engine_up(true),
         Event::Restarting { .. } => metrics.engine_restarted(),
+        Event::AroundGate(_) => health.violation(),
         _ => {}
     }
 }
@@ -146,6 +147,7 @@ pub(super) fn log(event: &Event) {
             );
         }
         Event::EngineUp { after } => tracing::info!(after_ms = after.as_millis(), "the engine answers again"),
+        Event::AroundGate(violation) => around::log(violation),
         Event::Warning(text) => tracing::warn!("{text}"),
         _ => {}
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use microkernel::{Event, Phase};
 use serde_json::json;
 
+use super::around;
 use super::reporter::Reporter;
 use crate::config::Config;
 use crate::config::model::EngineKind;
@@ -93,6 +94,7 @@ impl Teller {
             Event::EngineUp { after } => {
                 reporter.done("engine", &format!("is back after {}", duration(*after)), None);
             }
+            Event::AroundGate(violation) => around::tell(violation, reporter),
             Event::Warning(text) => reporter.warn("kernel", text),
             _ => {}
         }

@@ -142,3 +142,26 @@ fn a_script_that_is_given_goes_under_the_name_by_which_a_model_can_mean_it() {
         "{alone}"
     );
 }
+
+#[test]
+fn what_is_only_checked_may_have_other_names_and_the_same_twice() {
+    let root = tree(&[
+        "a/x.bpmn",
+        "b/x.bpmn",
+        "c/y.bpmn20.xml",
+        "c/z.cmmn",
+        "c/platform",
+        "c/pom.xml",
+    ]);
+    let path = |file: &str| root.path().join(file);
+    let bundle = load_to_check(&[path("a/x.bpmn"), path("b/x.bpmn"), path("c")]).unwrap();
+    let mut files: Vec<_> = bundle
+        .models()
+        .iter()
+        .map(|model| Path::new(&model.file).strip_prefix(root.path()).unwrap())
+        .collect();
+    files.sort();
+    let wanted = ["a/x.bpmn", "b/x.bpmn", "c/y.bpmn20.xml", "c/z.cmmn"];
+    assert_eq!(files, wanted.map(Path::new));
+    assert!(matches!(load(&[path("c")]), Err(LoadError::Empty(_))));
+}

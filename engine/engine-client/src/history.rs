@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::count::Count;
 use crate::{EngineClient, EngineError, TypedValue, Variable, date};
 
 /// How an instance stands.
@@ -74,6 +75,9 @@ pub struct RecordQuery<'a> {
     /// Of this definition key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process_definition_key: Option<&'a str>,
+    /// Of this version of a definition, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_definition_id: Option<&'a str>,
     /// With this business key.
     #[serde(
         rename = "processInstanceBusinessKey",
@@ -89,6 +93,9 @@ pub struct RecordQuery<'a> {
     /// Only such as run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// Only such as have ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub finished: bool,
     /// How many of them are passed over.
     pub first_result: usize,
     /// How many are answered at most.
@@ -236,6 +243,15 @@ impl EngineClient {
             .query(query)
             .read()
             .await
+    }
+
+    /// How many instances match, on whatever page. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn count_instance_records(&self, query: &RecordQuery<'_>) -> Result<u64, EngineError> {
+        let call = self.get(&["history", "process-instance", "count"]);
+        Count::of(call.query(query)).await
     }
 
     /// Whether the history holds any change of a variable, which the level `full` alone keeps. May be repeated.

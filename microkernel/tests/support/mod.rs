@@ -38,7 +38,9 @@ pub(crate) fn waiting(key: &str, name: &str) -> String {
   <process id="{key}" name="{name}" isExecutable="true" camunda:historyTimeToLive="P1D">
     <startEvent id="start"><outgoing>go</outgoing></startEvent>
     <sequenceFlow id="go" sourceRef="start" targetRef="wait"/>
-    <receiveTask id="wait" messageRef="message"><incoming>go</incoming></receiveTask>
+    <receiveTask id="wait" messageRef="message"><incoming>go</incoming><outgoing>on</outgoing></receiveTask>
+    <sequenceFlow id="on" sourceRef="wait" targetRef="end"/>
+    <endEvent id="end"><incoming>on</incoming></endEvent>
   </process>
   <message id="message" name="{key}_ends"/>
 </definitions>"#

@@ -124,7 +124,7 @@ fn a_model_that_the_engine_refuses() {
 }
 
 #[test]
-fn an_expression_that_the_engine_cannot_read_is_found_among_all_files() {
+fn an_expression_that_cannot_be_read_is_found_among_all_files() {
     let folder = Folder::new("condition");
     folder.write("good.bpmn", process("good-condition", USER_TASK));
     let flow = r#"targetRef="task"><conditionExpression xsi:type="tFormalExpression">${amount &gt; }</conditionExpression></sequenceFlow>"#;
@@ -133,15 +133,17 @@ fn an_expression_that_the_engine_cannot_read_is_found_among_all_files() {
     refused(
         &[folder.text()],
         1,
-        &[&format!("{file}:4:5"), "${amount > }", "repair the expression"],
+        &[&format!("{file}:4:128"), "expression-syntax", "repair the expression"],
     );
 }
 
 #[test]
-fn what_is_no_model_of_bpmn_is_refused_by_the_engine_with_its_file() {
+fn what_is_no_decision_and_no_form_is_refused_with_its_file() {
     let folder = Folder::new("others");
     let table = folder.write("price.dmn", "not a table");
-    refused(&[&table], 1, &[&table, "open the decision table"]);
+    refused(&[&table], 1, &[&table, "not-xml", "save it anew with Camunda Modeler"]);
+    let table = folder.write("model.dmn", process("no-table", USER_TASK));
+    refused(&[&table], 1, &[&table, "not-dmn"]);
     let form = folder.write("ask.form", "not JSON");
     refused(&[&form], 1, &[&form, "open the form"]);
 }
@@ -236,7 +238,8 @@ fn what_would_eat_memory_or_read_other_files() {
 #[test]
 fn a_dry_run_changes_nothing_and_finds_the_same() {
     let folder = Folder::new("dry");
-    let good = folder.write("dry.bpmn", process("dry", USER_TASK));
+    let end = r#"<sequenceFlow id="on" sourceRef="task" targetRef="end"/><endEvent id="end"/>"#;
+    let good = folder.write("dry.bpmn", process("dry", &format!("{USER_TASK}{end}")));
     refused(
         &[&good, "--dry-run"],
         0,

@@ -38,6 +38,7 @@ async fn records_are_found_by_each_filter(subject: Subject) {
     client.cancel_instance(&ended).await.unwrap();
     let named = start(None, Some(key)).await;
     let tenants = start(Some(key), None).await;
+    let definition = client.definition_by_key(key, None).await.unwrap();
     let of_key = RecordQuery {
         process_definition_key: Some(key),
         ..query()
@@ -74,6 +75,20 @@ async fn records_are_found_by_each_filter(subject: Subject) {
         ),
         (
             RecordQuery {
+                finished: true,
+                ..of_key.clone()
+            },
+            vec![&ended],
+        ),
+        (
+            RecordQuery {
+                process_definition_id: Some(&definition.id),
+                ..query()
+            },
+            vec![&ended, &named],
+        ),
+        (
+            RecordQuery {
                 super_process_instance_id: Some(&named),
                 ..of_key.clone()
             },
@@ -81,6 +96,8 @@ async fn records_are_found_by_each_filter(subject: Subject) {
         ),
     ] {
         let found = client.find_instance_records(&query).await.unwrap();
+        let count = client.count_instance_records(&query).await.unwrap();
+        assert_eq!(count, found.len() as u64, "{query:?}");
         let mut ids: Vec<_> = found.iter().map(|it| &it.id).collect();
         ids.sort();
         expected.sort();

@@ -8,6 +8,7 @@
 )]
 
 mod docker;
+mod gate;
 mod gateway;
 mod java;
 mod journeys;

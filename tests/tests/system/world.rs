@@ -33,7 +33,7 @@ impl System {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<System> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let (scratch, http) = Self::configured("system", Kind::Java);
+            let (scratch, http) = Self::configured("system", Kind::Java, "");
             let up = Procos::new(scratch.path()).args(["up", "--json"]).spawn_for_all();
             let ready = Self::ready(&up);
             let system = Self {
@@ -54,7 +54,12 @@ impl System {
 
     /// One of a test's own. Its container or engine ends with the value.
     pub(crate) fn boot(name: &str, kind: Kind) -> Self {
-        let (scratch, http) = Self::configured(name, kind);
+        Self::boot_with(name, kind, "")
+    }
+
+    /// One of a test's own, with more in its configuration.
+    pub(crate) fn boot_with(name: &str, kind: Kind, configuration: &str) -> Self {
+        let (scratch, http) = Self::configured(name, kind, configuration);
         let (up, ready) = Self::start(&scratch);
         Self {
             scratch,
@@ -64,7 +69,7 @@ impl System {
         }
     }
 
-    fn configured(name: &str, kind: Kind) -> (Scratch, String) {
+    fn configured(name: &str, kind: Kind, more: &str) -> (Scratch, String) {
         let scratch = Scratch::new(name);
         let http = format!("127.0.0.1:{}", free_port());
         let kind = match kind {
@@ -74,7 +79,7 @@ impl System {
         // A machine that also builds is slow to boot.
         let configuration = format!(
             "engine: {{url: \"http://127.0.0.1:{}/engine-rest\", java_flags: {JAVA_FLAGS:?}, kind: {kind}}}\n\
-             http: {{listen: \"{http}\"}}\nmicrokernel: {{bootstrap_timeout: {}s}}\n",
+             http: {{listen: \"{http}\"}}\nmicrokernel: {{bootstrap_timeout: {}s}}\n{more}",
             free_port(),
             BOOT.as_secs(),
         );

@@ -50,7 +50,8 @@ pub(crate) async fn measure(backend: BackendName, args: &Args) -> anyhow::Result
 async fn steps(engine: &EngineClient, folder: &Path, args: &Args) -> anyhow::Result<Vec<f64>> {
     let model = folder.join("forty.bpmn");
     fs::write(&model, forty())?;
-    deploy::deploy(engine, &deploy::load(&[model])?, None, None).await?;
+    let gate = deploy::GateContext::default();
+    deploy::deploy(engine, &deploy::load(&[model])?, None, None, &gate).await?;
     let mut times = Vec::new();
     // The first is to warm up: engine, worker, and the cells that wait for this shape.
     for round in 0..4 {

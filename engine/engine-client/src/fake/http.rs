@@ -200,6 +200,7 @@ impl State {
     fn history(&self, path: &[&str], query: Query) -> Result<Answer> {
         match path {
             ["process-instance"] => self.list_instance_records(query).map(json_list),
+            ["process-instance", "count"] => self.list_instance_records(query).map(count),
             ["process-instance", id] => {
                 let instance = self.instance(id).ok_or_else(|| {
                     Refused::not_found(format!("Historic process instance with id {id} does not exist"))

@@ -1,0 +1,66 @@
+//! What the deploy gate is told of this installation.
+
+use std::collections::BTreeMap;
+
+use deploy::GateContext;
+use worker_api::{Route, Router};
+
+use crate::config::{Config, ConfigError};
+
+/// The operator's exceptions, and the topics that there are with the errors that they throw. Which processes are
+/// deployed already is the engine's to say.
+///
+/// # Errors
+/// Where a route or a service of the configuration makes no sense.
+pub(crate) fn context(config: &Config) -> Result<GateContext, ConfigError> {
+    let catalogue = config.catalogue()?;
+    let mut context = GateContext {
+        allowances: config.settings().security.gate.allow.clone(),
+        now: Some(jiff::Timestamp::now()),
+        ..GateContext::default()
+    };
+    let mut topics = BTreeMap::new();
+    for topic in catalogue.topics() {
+        if catalogue.is_script(&topic) {
+            context.script_topics.insert(topic.clone());
+        }
+        let codes = catalogue.route(&topic).map(codes).unwrap_or_default();
+        topics.insert(topic, codes);
+    }
+    context.topics = Some(topics);
+    Ok(context)
+}
+
+/// The errors that a task of a route can throw. Where one stands for a family, such as `HTTP_4XX` for `HTTP_404`, the
+/// family is enough to catch.
+fn codes(route: &Route) -> Vec<String> {
+    let description = route.adapter.description();
+    let mut topics = description.topics.into_iter();
+    let Some(topic) = topics.find(|it| it.topic == route.operation) else {
+        return Vec::new();
+    };
+    let codes: Vec<String> = topic.errors.into_iter().map(|it| it.code).collect();
+    let has_family = |code: &String| {
+        codes.iter().any(|family| {
+            let stem = family.strip_suffix("XX");
+            stem.is_some_and(|stem| family != code && family.len() == code.len() && code.starts_with(stem))
+        })
+    };
+    codes.iter().filter(|code| !has_family(code)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_known_with_the_errors_that_have_to_be_caught() {
+        let config = Config::load(None, [], &crate::config::Flags::default()).unwrap();
+        let context = context(&config).unwrap();
+        let topics = context.topics.unwrap();
+        assert_eq!(topics["http_request"], ["HTTP_4XX"]);
+        assert_eq!(topics["input_validation"], ["VALIDATION_FAILED"]);
+        assert!(context.script_topics.contains("python_script"));
+        assert!(context.now.is_some() && context.deployed.is_none());
+    }
+}
