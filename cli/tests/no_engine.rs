@@ -197,7 +197,8 @@ fn a_check_needs_no_engine_and_its_status_is_its_answer() {
     let (status, _, _) = run(folder.path(), &["deploy", "models", "--dry-run"]);
     assert_eq!(status, 1);
 
-    let exception = "security: {gate: {allow: [{process: wrong, element: task, code: java-class, why: until May}]}}\n";
+    let exception =
+        "security: {gate: {allow: [{process: wrong, element: task, code: java-class, why: until May}]}}\n";
     std::fs::create_dir(folder.path().join("procos.d")).unwrap();
     std::fs::write(folder.path().join("procos.d/gate.yml"), exception).unwrap();
     for command in [&["check", "models"][..], &["deploy", "models", "--dry-run"]] {
@@ -218,7 +219,11 @@ fn wrong_usage_of_a_check_is_status_2_and_an_unknown_code_a_no() {
         (&["check"][..], 2, "PATH"),
         (&["check", "nowhere.bpmn"], 2, "nowhere.bpmn"),
         (&["check", "empty"], 2, "holds no model"),
-        (&["check", "--explain", "script-tsk"], 1, "did you mean script-task?"),
+        (
+            &["check", "--explain", "script-tsk"],
+            1,
+            "did you mean script-task?",
+        ),
         (&["check", "--explain", "script-task", "x.bpmn"], 2, "--explain"),
     ] {
         let (status, _, stderr) = run(folder.path(), arguments);

@@ -168,7 +168,9 @@ async fn deployments(client: &EngineClient) {
     assert!(third.diagnostics.is_empty(), "{:?}", third.diagnostics);
 
     // From elsewhere, over it: the first name's files have not changed, yet are not in force.
-    deploy(client, &both, Some("test:elsewhere"), None, &gate).await.unwrap();
+    deploy(client, &both, Some("test:elsewhere"), None, &gate)
+        .await
+        .unwrap();
     let covered = deploy(client, &changed, None, None, &gate).await.unwrap();
     assert_eq!(covered.diagnostics.len(), 2);
     assert_eq!(
@@ -212,7 +214,9 @@ async fn deployments(client: &EngineClient) {
     assert!(client.latest_definitions(Some("good")).await.unwrap().is_empty());
 
     let broken_table = bundle("test:table", &[("table.dmn", "<broken")]);
-    let error = deploy(client, &broken_table, None, None, &gate).await.unwrap_err();
+    let error = deploy(client, &broken_table, None, None, &gate)
+        .await
+        .unwrap_err();
     println!("{error}: {:?}", error.report().unwrap().diagnostics[0]);
     assert_eq!(error.report().unwrap().diagnostics[0].file, "table.dmn");
 }

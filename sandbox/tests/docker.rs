@@ -474,9 +474,7 @@ impl Drop for Worker {
 
 fn worker(state: &Path) -> Worker {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["a_worker", "--exact"])
-        .env(CHILD, state);
+    command.args(["a_worker", "--exact"]).env(CHILD, state);
     Worker(
         command
             .stdout(Stdio::null())

@@ -133,7 +133,11 @@ fn an_expression_that_cannot_be_read_is_found_among_all_files() {
     refused(
         &[folder.text()],
         1,
-        &[&format!("{file}:4:128"), "expression-syntax", "repair the expression"],
+        &[
+            &format!("{file}:4:128"),
+            "expression-syntax",
+            "repair the expression",
+        ],
     );
 }
 
@@ -141,7 +145,11 @@ fn an_expression_that_cannot_be_read_is_found_among_all_files() {
 fn what_is_no_decision_and_no_form_is_refused_with_its_file() {
     let folder = Folder::new("others");
     let table = folder.write("price.dmn", "not a table");
-    refused(&[&table], 1, &[&table, "not-xml", "save it anew with Camunda Modeler"]);
+    refused(
+        &[&table],
+        1,
+        &[&table, "not-xml", "save it anew with Camunda Modeler"],
+    );
     let table = folder.write("model.dmn", process("no-table", USER_TASK));
     refused(&[&table], 1, &[&table, "not-dmn"]);
     let form = folder.write("ask.form", "not JSON");
