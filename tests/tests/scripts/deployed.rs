@@ -60,7 +60,7 @@ async fn procos_deploy_takes_the_scripts_along() {
             deployed.contains(&format!("version {version}")) && deployed.contains("new"),
             "{deployed}"
         );
-        assert!(!deployed.contains("warning"), "{deployed}");
+        assert!(!deployed.contains("missing-script"), "{deployed}");
         let again = deploy().expect_code(0).stdout;
         assert!(again.contains("unchanged"), "{again}");
         let instance = bench
