@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
+use engine_client::{DeploymentRequest, Resource};
 use serde_json::{Value, json};
-use tests::{Procos, workspace};
+use tests::{Engine, Procos, workspace};
 
 use crate::world::System;
 
@@ -12,14 +13,21 @@ fn offer() -> String {
     fs::read_to_string(workspace().join("docs/examples/offer.bpmn")).unwrap()
 }
 
-/// Deploys this as a process of its own name, starts it, and waits for what becomes of it.
-fn run(name: &str, model: &str, code: i32) -> Value {
+/// Deploys this as a process of its own name, and gives what is said.
+fn deploy(name: &str, model: &str, code: i32) -> String {
     let system = System::shared();
     let file: PathBuf = system.scratch.path().join(format!("{name}.bpmn"));
     fs::write(&file, model.replace("\"offer\"", &format!("\"{name}\""))).unwrap();
-    let procos = || Procos::new(system.scratch.path());
-    procos().args(["deploy"]).args([file]).run().expect_code(0);
-    procos()
+    let deployed = Procos::new(system.scratch.path())
+        .args(["deploy"])
+        .args([file])
+        .run();
+    deployed.expect_code(code).stdout
+}
+
+/// Starts it, and waits for what becomes of it.
+fn start(name: &str, code: i32) -> Value {
+    Procos::new(System::shared().scratch.path())
         .args(["start", name, "--var", "price=10.5", "--var", "amount=12"])
         .args(["--wait", "60s", "--json"])
         .run()
@@ -27,9 +35,27 @@ fn run(name: &str, model: &str, code: i32) -> Value {
         .json()
 }
 
-/// The incident that it comes to.
-fn refused(name: &str, model: &str) -> String {
-    let told = run(name, model, 1);
+fn run(name: &str, model: &str, code: i32) -> Value {
+    deploy(name, model, 0);
+    start(name, code)
+}
+
+/// The incident that it comes to where it is deployed around the gate, as Modeler can.
+async fn refused(name: &str, model: &str) -> String {
+    System::shared();
+    let content = model.replace("\"offer\"", &format!("\"{name}\""));
+    let request = DeploymentRequest {
+        name,
+        changed_only: false,
+        source: "test",
+        tenant_id: None,
+        resources: vec![Resource {
+            name: format!("{name}.bpmn"),
+            content: content.into(),
+        }],
+    };
+    Engine::shared().client().deploy(&request).await.unwrap();
+    let told = start(name, 1);
     assert_eq!(told["state"], "incident", "{told}");
     told["incidents"].to_string()
 }
@@ -45,7 +71,13 @@ async fn what_the_example_does_not_allow_does_not_run() {
     let line = "          <procos:task topic=\"python_script\" sandboxLevel=\"high\" />\n";
     let model = offer();
     assert!(model.contains(line));
-    let told = refused("offer_without_scripts", &model.replace(line, ""));
+    let without = model.replace(line, "");
+    let said = deploy("offer_without_scripts", &without, 1);
+    assert!(
+        said.contains("topic-not-allowed") && said.contains("python_script"),
+        "{said}"
+    );
+    let told = refused("offer_without_scripts", &without).await;
     for part in [
         "python_script",
         "work_out_price",
@@ -57,13 +89,15 @@ async fn what_the_example_does_not_allow_does_not_run() {
     let told = refused(
         "offer_outside",
         &model.replace("sandboxLevel=\"high\"", "sandboxLevel=\"none\""),
-    );
+    )
+    .await;
     assert!(told.contains("needs a sandbox"), "{told}");
     let formats = "topic=\"response_formatting\" sandboxLevel=\"none\"";
     let told = refused(
         "offer_formats",
         &model.replace(formats, "topic=\"response_formatting\" sandboxLevel=\"low\""),
-    );
+    )
+    .await;
     assert!(told.contains("runs no code of users"), "{told}");
 }
 
