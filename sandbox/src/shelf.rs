@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,9 @@ use tracing::warn;
 
 use crate::SandboxError;
 use crate::cell::{Backend, Cell, Shape};
+
+/// It is quiet where no cell was taken for so long.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// Shapes of which cells are kept; beyond that the one longest unused goes.
 const MOST_SHAPES: usize = 8;
@@ -36,6 +40,8 @@ struct Row {
     cells: VecDeque<Box<dyn Cell>>,
     being_made: usize,
     used: u64,
+    /// Whether somebody waits to fill it when it is quiet.
+    awaits_quiet: bool,
 }
 
 impl Shelf {
@@ -67,12 +73,57 @@ impl Shelf {
         self.backend.make(shape).await
     }
 
-    /// Makes cells of this shape until as many wait as shall, in the background.
+    /// Makes cells of this shape until as many wait as shall, in the background: one at once where few are left, and all that lack
+    /// when it is quiet, since making them takes processors from the runs that follow on each other.
     pub(crate) fn refill(self: &Arc<Self>, shape: &Shape) {
+        let (is_low, is_first) = {
+            let mut state = self.lock();
+            let row = state.rows.entry(shape.clone()).or_default();
+            let is_low = row.cells.len() + row.being_made <= (self.warm / 4).max(1);
+            (is_low, !std::mem::replace(&mut row.awaits_quiet, true))
+        };
+        if is_low {
+            self.make(shape, 1);
+        }
+        if is_first {
+            let (shelf, shape) = (Arc::clone(self), shape.clone());
+            self.tasks.spawn(async move {
+                let closing = shelf.closing.clone();
+                if closing.run_until_cancelled(shelf.quiet(&shape)).await.is_some() {
+                    shelf.make(&shape, usize::MAX);
+                }
+            });
+        }
+    }
+
+    /// Waits until no cell of this shape has been taken for a while.
+    async fn quiet(&self, shape: &Shape) {
+        let mut before = None;
+        loop {
+            {
+                let mut state = self.lock();
+                let Some(row) = state.rows.get_mut(shape) else {
+                    return;
+                };
+                if before == Some(row.used) {
+                    row.awaits_quiet = false;
+                    return;
+                }
+                before = Some(row.used);
+            }
+            tokio::time::sleep(QUIET).await;
+        }
+    }
+
+    /// Makes so many cells of this shape, but no more than lack.
+    fn make(self: &Arc<Self>, shape: &Shape, most: usize) {
         let lacking = {
             let mut state = self.lock();
             let row = state.rows.entry(shape.clone()).or_default();
-            let lacking = self.warm.saturating_sub(row.cells.len() + row.being_made);
+            let lacking = self
+                .warm
+                .saturating_sub(row.cells.len() + row.being_made)
+                .min(most);
             row.being_made += lacking;
             lacking
         };

@@ -16,6 +16,9 @@ use crate::table::Figure;
 /// How many steps one instance has.
 const STEPS: u32 = 40;
 
+/// Instances before those that count.
+const WARM_UP: u32 = 6;
+
 const KEY: &str = "forty_scripts";
 
 /// How long a step takes, of many in a row: the middle of three instances.
@@ -23,7 +26,7 @@ pub(crate) async fn measure(backend: BackendName, args: &Args) -> anyhow::Result
     let setup = Setup::new(args.procos.clone(), args.jar.clone(), None, args.patience())?;
     let folder = tempfile::tempdir()?;
     let (warm, target) = match backend {
-        BackendName::Bubblewrap => (4, "≤ 30 ms"),
+        BackendName::Bubblewrap => (8, "≤ 30 ms"),
         // A container takes far longer to make than a step; as many wait as there are steps.
         BackendName::Docker => (STEPS, "≤ 45 ms"),
     };
@@ -53,9 +56,9 @@ async fn steps(engine: &EngineClient, folder: &Path, args: &Args) -> anyhow::Res
     let gate = deploy::GateContext::default();
     deploy::deploy(engine, &deploy::load(&[model])?, None, None, &gate).await?;
     let mut times = Vec::new();
-    // The first is to warm up: engine, worker, and the cells that wait for this shape.
-    for round in 0..4 {
-        if round > 0 {
+    // The first are to warm up: the engine's compiler, the worker, and the cells that wait for this shape.
+    for round in 0..WARM_UP + 3 {
+        if round >= WARM_UP {
             // Time for as many cells as shall wait.
             tokio::time::sleep(Duration::from_secs(
                 if args.backends.contains(&BackendName::Docker) {
@@ -70,7 +73,7 @@ async fn steps(engine: &EngineClient, folder: &Path, args: &Args) -> anyhow::Res
         let record = timeout(args.patience(), over(engine, &instance.id))
             .await
             .context("it does not end")??;
-        if round > 0 {
+        if round >= WARM_UP {
             times.push(record / f64::from(STEPS));
         }
     }
