@@ -1,12 +1,12 @@
 //! Runs code nobody trusts: one interface, two backends, and a self-test that a backend has to pass.
 //!
 //! A [`Sandbox`] runs a [`Script`] within [`Limits`] and gives a [`Report`]. Each run has a cell of its own, made by a
-//! backend ([`cell`]) and used once: no network, a read-only root, an unprivileged user without capabilities, a system call
-//! filter, and a bounded working directory in memory. Cells are made ahead ([`shelf`]), so that neither the start of a
-//! container nor that of an interpreter is on a task's path. Within a cell waits a harness ([`protocol`]); who watches the run,
-//! counts what it writes and ends it is outside ([`conduct`]).
+//! backend (`cell`) and used once: no network, a read-only root, an unprivileged user without capabilities, a system call
+//! filter, and a bounded working directory in memory. Cells are made ahead (`shelf`), so that neither the start of a
+//! container nor that of an interpreter is on a task's path. Within a cell waits a harness (`protocol`); who watches the run,
+//! counts what it writes and ends it is outside (`conduct`).
 //!
-//! Before a backend is used it has to stop hostile probes ([`selftest`]). One that lets a single one through is refused.
+//! Before a backend is used it has to stop hostile probes (`selftest`). One that lets a single one through is refused.
 
 #[cfg(target_os = "linux")]
 mod bubblewrap;
