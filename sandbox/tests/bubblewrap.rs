@@ -78,6 +78,13 @@ fn groups(owner: &str) -> Vec<String> {
         .collect()
 }
 
+/// How many processes of cells have this name.
+fn cells_of(name: &str) -> usize {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line.starts_with(name.as_bytes())).count()
+}
+
 /// Who has noted that it lives.
 fn owners(state: &Path) -> Vec<String> {
     let notes = fs::read_dir(state.join("bubblewrap/sandbox-owners"))
@@ -121,6 +128,10 @@ async fn a_killed_worker_leaves_nothing() {
     worker.kill().unwrap();
     worker.wait().unwrap();
     until("the end of its script", || processes_with(&nap).is_empty());
+    // A group with a dying process in it would be left to the start after the next.
+    until("the end of its cells", || {
+        cells_of(&format!("procos-sandbox-{owner}")) == 0
+    });
     // A place that can be written to holds its groups until the next start.
     let can_group = fs::create_dir("/sys/fs/cgroup/pids/procos-test-can-write").is_ok();
     if can_group {
@@ -188,12 +199,7 @@ async fn a_start_that_is_given_up_leaves_nothing() {
         let _ = tokio::time::timeout(Duration::from_micros(micros), run).await;
     }
     sandbox.close().await;
-    let left = || {
-        let entries = fs::read_dir("/proc").unwrap().flatten();
-        let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-        lines.filter(|line| line.starts_with(name.as_bytes())).count()
-    };
-    until("the end of all", || left() == 0);
+    until("the end of all", || cells_of(&name) == 0);
 }
 
 #[tokio::test]
