@@ -85,10 +85,10 @@ pub(crate) async fn conduct(
     Ok(report)
 }
 
-/// What a run out of time was really short of: a fork bomb, too, ends by time.
+/// What a run out of time, or of computing, was really short of: a fork bomb, too, ends by these.
 fn blamed(limit: Limit, autopsy: &Autopsy) -> Limit {
     match (limit, autopsy.hit) {
-        (Limit::Time, Some(hit)) => hit,
+        (Limit::Time | Limit::Cpu, Some(hit)) => hit,
         _ => limit,
     }
 }

@@ -64,12 +64,13 @@ const AT_ONCE: &[(&str, &str)] = &[
 
 /// Attempts that only a limit stops: what is tried, which limit it is to be, and what is given.
 fn by_limit() -> [(&'static str, &'static str, Option<Limit>, Json); 6] {
+    // Far more than is given: what is looked at from time to time has to be seen before it is done.
     [
         (
             "memory_heap",
             "take all memory",
             Some(Limit::Memory),
-            json!({"megabytes": 96}),
+            json!({"megabytes": 512}),
         ),
         (
             "memory_of_many",
@@ -81,7 +82,7 @@ fn by_limit() -> [(&'static str, &'static str, Option<Limit>, Json); 6] {
             "memory_shared",
             "take all memory as shared memory",
             Some(Limit::Memory),
-            json!({"megabytes": 96}),
+            json!({"megabytes": 1024}),
         ),
         // The file system itself is full: an error of the script's own.
         (

@@ -6,5 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "test code")]
 
 mod cases;
+mod more;
 mod user;
 mod world;
