@@ -41,8 +41,8 @@ async fn a_failure_is_retried_on_time_and_then_becomes_an_incident() {
         details.starts_with("why\nand where\n\nattempt 3 of 3, topic "),
         "{details}"
     );
-    assert_eq!(heard.ends(), [Ended::Failed, Ended::Failed, Ended::Incident]);
     pool.stop(SOON).await;
+    assert_eq!(heard.ends(), [Ended::Failed, Ended::Failed, Ended::Incident]);
 }
 
 #[tokio::test]
@@ -55,8 +55,8 @@ async fn a_permanent_failure_is_an_incident_at_once() {
     );
     let instance = bench.start().await;
     bench.incident(&instance).await;
-    assert_eq!(heard.ends(), [Ended::Incident]);
     pool.stop(SOON).await;
+    assert_eq!(heard.ends(), [Ended::Incident]);
 }
 
 #[tokio::test]
@@ -80,8 +80,8 @@ async fn a_caught_bpmn_error_takes_the_models_way() {
         problem,
         &json!({"code": "OUT_OF_STOCK", "message": "no desks left", "left": 0})
     );
-    assert_eq!(heard.ends(), [Ended::BpmnError]);
     pool.stop(SOON).await;
+    assert_eq!(heard.ends(), [Ended::BpmnError]);
 }
 
 #[tokio::test]
@@ -113,8 +113,8 @@ async fn an_uncaught_bpmn_error_is_an_incident_that_names_the_code() {
         "{message}"
     );
     assert!(bench.details(&instance).await.contains("boundary event"));
-    assert_eq!(heard.ends(), [Ended::Incident]);
     pool.stop(SOON).await;
+    assert_eq!(heard.ends(), [Ended::Incident]);
 }
 
 #[tokio::test]
@@ -207,8 +207,8 @@ async fn a_process_that_cannot_go_on_with_a_result_is_an_incident_that_says_so()
         1,
         "what has run is not run again by itself"
     );
-    assert_eq!(heard.ends(), [Ended::Incident]);
     pool.stop(SOON).await;
+    assert_eq!(heard.ends(), [Ended::Incident]);
 }
 
 #[tokio::test]

@@ -100,8 +100,8 @@ async fn a_task_that_outlasts_its_lock_runs_once() {
     let instance = bench.start().await;
     bench.completed(&instance).await;
     assert_eq!(runs.load(Ordering::SeqCst), 1);
-    assert_eq!(heard.ends(), [Ended::Completed]);
     pool.stop(SOON).await;
+    assert_eq!(heard.ends(), [Ended::Completed]);
 }
 
 #[tokio::test]
@@ -394,6 +394,7 @@ async fn a_retry_without_delay_is_not_lost_where_a_poll_brings_it_before_the_rep
     for instance in &instances {
         bench.completed(instance).await;
     }
+    pool.stop(SOON).await;
     assert_eq!(
         heard
             .ends()
@@ -402,5 +403,4 @@ async fn a_retry_without_delay_is_not_lost_where_a_poll_brings_it_before_the_rep
             .count(),
         10
     );
-    pool.stop(SOON).await;
 }
