@@ -91,6 +91,9 @@ pub(crate) trait Cell: Send {
     /// What happens next. It may be given up at any moment and asked for again without loss.
     async fn next(&mut self) -> Event;
 
+    /// The harness has answered, and ends by itself: what is left need not be ended in a hurry.
+    fn answered(&mut self) {}
+
     /// Ends everything in the cell, and tells what is known of the end: asked only where no answer came.
     async fn autopsy(&mut self) -> Autopsy;
 }

@@ -50,6 +50,7 @@ pub(crate) async fn conduct(
     let duration = begun.elapsed();
     let (ending, files) = match end {
         End::Answered => {
+            cell.answered();
             let (ending, files) = run.answer(script);
             match ending {
                 Ending::Error(error) => match run.cause(script, cell.autopsy().await) {

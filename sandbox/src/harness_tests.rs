@@ -71,7 +71,11 @@ const PATH: &str = crate::cell::ENVIRONMENT[0].1;
 impl Harness {
     /// Of a language; where its interpreter is missing, says so and gives none.
     fn start(test: &str, language: Language) -> Option<Self> {
-        let command = language.command();
+        Self::start_as(test, language, &language.command())
+    }
+
+    /// The same by another command than the language's own.
+    fn start_as(test: &str, language: Language, command: &[&str]) -> Option<Self> {
         let program = match language {
             Language::Scilab => "scilab-cli",
             _ => command[0],

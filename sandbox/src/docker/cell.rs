@@ -142,6 +142,10 @@ impl Cell for DockerCell {
         }
     }
 
+    fn answered(&mut self) {
+        self.container.ends_by_itself();
+    }
+
     async fn autopsy(&mut self) -> Autopsy {
         // The daemon ends no container whose output waits for us to read it.
         if !self.closed {

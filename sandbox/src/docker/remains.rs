@@ -12,6 +12,9 @@ use bollard::errors::Error;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use futures::future::try_join_all;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
@@ -31,6 +34,15 @@ const LONG_AGO: i64 = 600;
 /// How long to wait before removing is tried once more: a daemon under load finds mounts busy.
 const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
+/// It is quiet where no container was let go for so long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// How long one that ends by itself waits for that at the most: then it is ended, whatever it does.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How many are removed at once when it is quiet: a daemon that removes many answers nobody else.
+const AT_ONCE: usize = 2;
+
 /// The containers of this owner, and what removes them.
 pub(super) struct Remains {
     docker: Docker,
@@ -42,6 +54,12 @@ pub(super) struct Remains {
     numbered: AtomicU64,
     /// Containers that are there, or may be.
     there: AtomicUsize,
+    /// How many were let go.
+    let_go: AtomicU64,
+    /// Turns to remove what is in no hurry.
+    turns: Semaphore,
+    /// There is nothing to wait for any more.
+    settling: CancellationToken,
 }
 
 impl Remains {
@@ -55,6 +73,9 @@ impl Remains {
             tasks: TaskTracker::new(),
             numbered: AtomicU64::new(0),
             there: AtomicUsize::new(0),
+            let_go: AtomicU64::new(0),
+            turns: Semaphore::new(AT_ONCE),
+            settling: CancellationToken::new(),
         })
     }
 
@@ -76,6 +97,7 @@ impl Remains {
             name: format!("procos-script-{}-{number}", self.owner.id()),
             remains: Arc::clone(self),
             is_there: true,
+            ends_by_itself: false,
         }
     }
 
@@ -142,9 +164,31 @@ impl Remains {
 
     /// Waits until everything that is dropped is removed.
     pub(super) async fn settle(&self) {
+        self.settling.cancel();
         // A closed one still takes tasks: it only lets those that wait know when there is none.
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Removes one that ends by itself, when it is quiet: removing takes processors from the runs that follow on each other.
+    async fn of_one_in_time(&self, name: &str) {
+        let quiet = timeout(LONGEST_WAIT, self.quiet());
+        let _ = self.settling.run_until_cancelled(quiet).await;
+        // Fails where it is closed, which it never is.
+        let _turn = self.turns.acquire().await;
+        self.of_one(name).await;
+    }
+
+    async fn quiet(&self) {
+        let mut before = self.let_go.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let now = self.let_go.load(Ordering::Relaxed);
+            if now == before {
+                return;
+            }
+            before = now;
+        }
     }
 
     async fn of_one(&self, name: &str) {
@@ -185,6 +229,7 @@ pub(super) struct Container {
     name: String,
     remains: Arc<Remains>,
     is_there: bool,
+    ends_by_itself: bool,
 }
 
 impl Container {
@@ -196,6 +241,11 @@ impl Container {
     /// The daemon.
     pub(super) fn docker(&self) -> &Docker {
         &self.remains.docker
+    }
+
+    /// It is about to end without being told to.
+    pub(super) fn ends_by_itself(&mut self) {
+        self.ends_by_itself = true;
     }
 
     /// There is nothing to remove: the daemon has said so.
@@ -212,7 +262,15 @@ impl Drop for Container {
             return;
         }
         let (remains, name) = (Arc::clone(&self.remains), std::mem::take(&mut self.name));
-        let removal = async move { remains.of_one(&name).await };
+        let in_time = self.ends_by_itself;
+        remains.let_go.fetch_add(1, Ordering::Relaxed);
+        let removal = async move {
+            if in_time {
+                remains.of_one_in_time(&name).await;
+            } else {
+                remains.of_one(&name).await;
+            }
+        };
         // On a runtime that has ended this does nothing, and the note stays for the next start.
         self.remains.tasks.spawn_on(removal, &self.remains.runtime);
     }

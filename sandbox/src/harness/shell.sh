@@ -14,6 +14,10 @@ trap : HUP INT TERM
 bash=sh
 [ -x /bin/bash ] && bash=/bin/bash
 
+# Gone before the script's first command. Not named after the mark: the script sees what its standard input was called.
+own=.procos-shell
+# Where this fails, so does what is written into it, which is told.
+mkdir "$own"
 echo ready
 IFS= read -r mark || exit 0
 IFS= read -r name && read -r script inputs files outputs variables || exit 1
@@ -22,14 +26,11 @@ while [ "$files" -gt 0 ]; do IFS= read -r line && list=$list$line$nl files=$((fi
 while [ "$outputs" -gt 0 ]; do IFS= read -r line && asked=$asked$line$nl outputs=$((outputs - 1)) || exit 1; done
 while [ "$variables" -gt 0 ]; do IFS= read -r line && variables=$((variables - 1)) || exit 1; done
 
-# Gone before the script's first command. Not the mark: the script sees what its standard input was called.
-own=.procos-shell
-
 # Bash names its messages by the file that it reads, so it reads one of this name: from beside the working directory, into which
 # the first line goes before all else. Bash also tells the line of what fails; the last one is in `failed`.
 shown=${name##*/}
 : "${shown:=script}"
-{ mkdir "$own" && { printf 'eval "$PROCOS";' && head -c "$script"; } >"$own/$shown" && head -c "$inputs" >"$own.inputs"; } || {
+{ { printf 'eval "$PROCOS";' && head -c "$script"; } >"$own/$shown" && head -c "$inputs" >"$own.inputs"; } || {
   asked=
   answer ',"error":{"kind":"exit","message":"the script could not be written into its working directory"}'
 }

@@ -1,6 +1,8 @@
+use std::time::Instant;
+
 use serde_json::{Value as Json, json};
 
-use super::{Harness, Ran, run_with, script};
+use super::{DEADLINE, Harness, Ran, run_with, script};
 use crate::Language;
 
 fn run(source: &str) -> Option<Ran> {
@@ -233,4 +235,41 @@ fn a_traceback_that_the_script_prints_has_its_lines() {
     let Some(ran) = run(source) else { return };
     let told = ran.result();
     assert!(told.as_str().is_some_and(|told| told.contains("1 / 0")), "{told}");
+}
+
+/// A cell that is wanted at once does not wait for imports that its script may not need; one that waits makes them.
+#[test]
+fn what_most_scripts_import_is_imported_while_nobody_waits() {
+    let source = "import sys\nresult = 'json' in sys.modules";
+    let Some(ran) = run(source) else { return };
+    assert_eq!(ran.result(), json!(false), "at once");
+
+    let Some(waits) = Harness::start("imports", Language::Python) else {
+        return;
+    };
+    // Where it sleeps: first it looks for an order for a while, later it reads one.
+    let sleeps = format!("/proc/{}/wchan", waits.child.id());
+    let deadline = Instant::now() + DEADLINE;
+    while !std::fs::read_to_string(&sleeps).unwrap().contains("pipe_read") {
+        assert!(Instant::now() < deadline, "it does not come to read its order");
+        std::thread::yield_now();
+    }
+    let ran = waits.run(&script(Language::Python, source));
+    assert_eq!(ran.result(), json!(true), "later");
+}
+
+#[test]
+fn without_the_parts_in_c_the_module_itself_reads_and_writes() {
+    let command = Language::Python.command();
+    let harness = command.last().unwrap().replace("import _json\n", "import _json_is_not_here\n");
+    let command = [&command[..command.len() - 1], &[harness.as_str()]].concat();
+    let inputs = json!({"a": [1.5, "é", null]});
+    let source = "import sys\nresult = [inputs, 'json' in sys.modules]";
+    let Some(without) = Harness::start_as("without", Language::Python, &command) else {
+        return;
+    };
+    let mut script = script(Language::Python, source);
+    script.inputs = inputs.as_object().unwrap().clone();
+    let ran = without.run(&script);
+    assert_eq!(ran.result(), json!([inputs, true]));
 }

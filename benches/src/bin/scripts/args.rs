@@ -20,7 +20,8 @@ What the figures mean:
   cold                the same with no cell waiting, so that one is made first
   sustained           scripts one after the other in several lanes, cells being made meanwhile
   a step              fib(10) in Python, 40 times one after the other in one process instance, through the engine and a
-                      `procos up`: its duration by the engine's own history, divided by 40
+                      `procos up`: its duration by the engine's own history, divided by 40; and beside it the same with
+                      a task that only renders a text, which is the share of the engine and the worker
 
 Quote medians, and the load average with them. The exit status says whether it could be measured, nothing about the
 figures.";
@@ -52,6 +53,10 @@ pub(crate) struct Args {
     /// Leave out what needs the engine
     #[arg(long)]
     pub(crate) no_engine: bool,
+
+    /// How many tasks warm the engine up, whose JVM has just started
+    #[arg(long, value_name = "TASKS", default_value_t = 9000)]
+    pub(crate) warm_up: u32,
 
     /// Print one JSON object, times in seconds and sizes in bytes
     #[arg(long)]

@@ -44,7 +44,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         figures.extend(cells::backend(*backend, args).await?);
         if !args.no_engine {
             eprintln!("{backend}: through engine and worker");
-            figures.push(steps::measure(*backend, args).await?);
+            figures.extend(steps::measure(*backend, args).await?);
         }
     }
     eprintln!("the process that holds {} cells", args.held);
