@@ -1,5 +1,6 @@
 //! A kernel that is attached to the tests' engine, and somebody who deploys without asking it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::multipart::{Form, Part};
@@ -11,31 +12,50 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// What the gate refuses.
 pub(crate) const CALL: &str = "${x.run()}";
 
-/// A running `procos kernel` on the shared engine, with a data directory of its own.
+/// A running `procos kernel` on the shared engine, with a data directory of its own. There is one at a time: what another
+/// has suspended would prove nothing.
 pub(crate) struct Kernel {
     pub(crate) scratch: Scratch,
     pub(crate) process: Running,
+    turn: MutexGuard<'static, ()>,
 }
+
+static TURNS: Mutex<()> = Mutex::new(());
 
 impl Kernel {
     /// Starts one that has this in its configuration below `security.gate`, and waits until it watches.
     pub(crate) fn start(name: &str, gate: &str) -> Self {
+        // A failed test leaves no kernel behind.
+        let turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
         let scratch = Scratch::new(name);
         let kernel = Self {
             process: Self::run(&scratch, gate),
             scratch,
+            turn,
         };
-        kernel.process.wait_for_line("\"phase\":\"watching\"", Duration::from_secs(120));
+        kernel
+            .process
+            .wait_for_line("\"phase\":\"watching\"", Duration::from_secs(120));
         kernel
     }
 
-    /// Starts it again with another configuration on the same data.
-    pub(crate) fn restart(self, gate: &str) -> Self {
-        let Self { scratch, process } = self;
-        drop(process);
+    /// Stops it, and starts it again with another configuration on the same data when something has happened.
+    pub(crate) async fn restart(self, gate: &str, meanwhile: impl AsyncFnOnce()) -> Self {
+        let Self {
+            scratch,
+            process,
+            turn,
+        } = self;
+        tokio::task::block_in_place(|| drop(process));
+        meanwhile().await;
         let process = Self::run(&scratch, gate);
-        process.wait_for_line("\"phase\":\"watching\"", Duration::from_secs(120));
-        Self { scratch, process }
+        let watching = || process.wait_for_line("\"phase\":\"watching\"", Duration::from_secs(120));
+        tokio::task::block_in_place(watching);
+        Self {
+            scratch,
+            process,
+            turn,
+        }
     }
 
     fn run(scratch: &Scratch, gate: &str) -> Running {
@@ -66,7 +86,11 @@ pub(crate) struct Stranger {
 impl Stranger {
     pub(crate) fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .unwrap();
         Self { http }
     }
 
@@ -86,7 +110,10 @@ impl Stranger {
 
     pub(crate) async fn start(&self, key: &str) -> String {
         let path = format!("/process-definition/key/{key}/start");
-        self.post(&path, json!({})).await["id"].as_str().unwrap().to_owned()
+        self.post(&path, json!({})).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     pub(crate) async fn post(&self, path: &str, body: Json) -> Json {
@@ -116,15 +143,19 @@ impl Stranger {
 
     /// Whether the latest version of a key is suspended.
     pub(crate) async fn is_suspended(&self, key: &str) -> bool {
-        let found = self.get(&format!("/process-definition?key={key}&latestVersion=true")).await;
+        let found = self
+            .get(&format!("/process-definition?key={key}&latestVersion=true"))
+            .await;
         found[0]["suspended"] == true
     }
 
     /// Waits until it is.
     pub(crate) async fn until_suspended(&self, key: &str) {
-        until(&format!("{key} is suspended"), SOON, async || match self.is_suspended(key).await {
-            true => Ok(()),
-            false => Err("it is active"),
+        until(&format!("{key} is suspended"), SOON, async || {
+            match self.is_suspended(key).await {
+                true => Ok(()),
+                false => Err("it is active"),
+            }
         })
         .await;
     }
