@@ -8,7 +8,7 @@ use engine_client::{Deployment, DeploymentQuery, EngineClient, EngineError};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::seen::Seen;
+use crate::seen::{LATE, Seen};
 use crate::settings::{Around, KernelSettings};
 use crate::{Event, Observer};
 
@@ -68,7 +68,7 @@ pub(crate) struct Watch {
 enum Again {
     /// Nothing.
     Rests,
-    /// It is an exception now.
+    /// It is an exception now, or no more.
     Passes,
     /// It went on, and was suspended again.
     GoesOn(Box<Violation>),
@@ -178,8 +178,10 @@ impl Watch {
         match self.judge(deployment, false).await {
             Ok(None) => {}
             Ok(Some(violation)) => {
-                if self.settings.suspends {
-                    seen.refuse(id, violation.definitions.iter().map(|it| it.id.clone()));
+                let suspended = violation.definitions.iter().filter(|it| it.suspended);
+                let suspended: BTreeSet<String> = suspended.map(|it| it.id.clone()).collect();
+                if self.settings.suspends && !suspended.is_empty() {
+                    seen.refuse(id, suspended);
                 }
                 (self.observer)(&Event::AroundGate(violation));
             }
@@ -220,8 +222,10 @@ impl Watch {
     }
 
     async fn again(&self, id: &str, definitions: &BTreeSet<String>) -> Result<Again, EngineError> {
-        if !self.goes_on(id, definitions).await? {
-            return Ok(Again::Rests);
+        match self.goes_on(id, definitions).await? {
+            None => return Ok(Again::Passes),
+            Some(false) => return Ok(Again::Rests),
+            Some(true) => {}
         }
         let deployment = self.engine.deployment(id).await?;
         let judged = self.judge(&deployment, true).await?;
@@ -255,6 +259,7 @@ impl Watch {
     /// Deployments that came and went between two looks, as far as the engine keeps a record of them.
     async fn gone(&self, seen: &Seen, from: Option<Timestamp>) -> Result<Vec<Gone>, EngineError> {
         let mut gone = Vec::new();
+        let from = from.or_else(|| Timestamp::now().checked_sub(LATE).ok());
         for record in self.engine.deployments_made(from).await? {
             let Some(id) = record.deployment_id.filter(|id| !seen.holds(id)) else {
                 continue;
@@ -279,6 +284,9 @@ impl Watch {
     }
 
     fn keep(&mut self, seen: Seen) {
+        if self.seen.as_ref() == Some(&seen) {
+            return;
+        }
         if let Err(error) = seen.save(&self.file) {
             tracing::warn!(file = %self.file.display(), %error, "cannot note which deployments were checked");
         }

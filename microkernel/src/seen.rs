@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// A deployment has the time at which its transaction began by the clock of the node that made it, and is seen when that
 /// has ended: this long it may take, and so far may the clocks of an engine's nodes differ.
-const LATE: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const LATE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The record of a deployment is this much younger than itself at most: it is not to be told as one that nobody has seen.
 const RECORDED: SignedDuration = SignedDuration::from_mins(10);
@@ -54,8 +54,8 @@ impl Seen {
     }
 
     /// Notes that one was refused.
-    pub(crate) fn refuse(&mut self, id: &str, definitions: impl Iterator<Item = String>) {
-        self.refused.insert(id.to_owned(), definitions.collect());
+    pub(crate) fn refuse(&mut self, id: &str, definitions: BTreeSet<String>) {
+        self.refused.insert(id.to_owned(), definitions);
     }
 
     /// Those that were.
@@ -99,7 +99,7 @@ mod tests {
         seen.note("a", Some(at(100)));
         seen.note("late", Some(at(90)));
         assert_eq!(seen.from(now), Some(at(76)));
-        seen.refuse("late", ["d".to_owned()].into_iter());
+        seen.refuse("late", BTreeSet::from(["d".to_owned()]));
         seen.save(&file).unwrap();
         let mut seen = Seen::load(&file).unwrap();
         assert!(seen.holds("a") && seen.holds("late") && !seen.holds("b"));

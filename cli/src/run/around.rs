@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_violation_names_model_finding_state_and_remedy() {
-        let violation = Violation {
+        let mut violation = Violation {
             deployment_id: "d1".into(),
             name: Some("diagram_1".into()),
             source: None,
@@ -137,5 +137,10 @@ mod tests {
         a version 1 is suspended; instances started by then: 2, finished: 1
         correct the model and deploy it with `procos deploy`, or list the exception in security.gate.allow
         ");
+        violation.again = true;
+        assert_eq!(
+            text(&violation)[0],
+            "`diagram_1`, which the gate refuses, went on after it had been suspended"
+        );
     }
 }

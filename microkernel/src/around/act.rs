@@ -110,32 +110,33 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether any of these definitions is active, or has an instance that is.
+    /// Whether any of these definitions is active, or has an instance that is; nothing where none of them is there any
+    /// more.
     pub(super) async fn goes_on(
         &self,
         deployment: &str,
         ids: &BTreeSet<String>,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Option<bool>, EngineError> {
         let query = DefinitionQuery {
             deployment_id: Some(deployment),
             ..DefinitionQuery::default()
         };
-        let definitions = self.engine.find_definitions(&query).await?;
-        // It was deleted: whoever asks for it is told.
+        let mut definitions = self.engine.find_definitions(&query).await?;
+        definitions.retain(|it| ids.contains(&it.id));
         if definitions.is_empty() {
-            return Ok(true);
+            return Ok(None);
         }
-        for definition in definitions.iter().filter(|it| ids.contains(&it.id)) {
+        for definition in definitions {
             let active = InstanceQuery {
                 process_definition_id: Some(&definition.id),
                 active: true,
                 ..InstanceQuery::default()
             };
             if !definition.suspended || self.engine.count_instances(&active).await? > 0 {
-                return Ok(true);
+                return Ok(Some(true));
             }
         }
-        Ok(false)
+        Ok(Some(false))
     }
 
     async fn count(&self, definition: ProcessDefinition) -> Intruder {

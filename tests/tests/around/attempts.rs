@@ -180,4 +180,15 @@ async fn with_a_decision_that_is_refused_goes_what_came_with_it() {
     assert!(definitions.contains("rates version 1 is suspended"), "{line}");
     assert!(definitions.contains("rated.dmn cannot be suspended"), "{line}");
     stranger.until_suspended("rates").await;
+
+    // Where none came with it there is nothing to look after, and it is told once.
+    let alone = TABLE.replace("rated", "alone");
+    stranger.deploy("alone", &[("alone.dmn", &alone)], &[]).await;
+    for key in ["then", "now"] {
+        let file = format!("{key}.bpmn");
+        stranger.deploy(key, &[(&file, &model(key, CALL))], &[]).await;
+        kernel.told(&file);
+    }
+    let lines = kernel.process.stderr();
+    assert_eq!(lines.iter().filter(|it| it.contains("alone.dmn")).count(), 1);
 }
