@@ -94,7 +94,8 @@ async fn what_was_suspended_does_not_go_on_by_itself_or_by_somebodys_hand() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_deleted_before_a_look_is_told_of() {
     Engine::shared();
-    let kernel = tokio::task::block_in_place(|| Kernel::start("deleted", "watch: 3s, on_violation: suspend"));
+    let kernel =
+        tokio::task::block_in_place(|| Kernel::start("deleted", "watch: 10s, on_violation: suspend"));
     let stranger = Stranger::new();
     stranger
         .deploy("seen", &[("seen.bpmn", &model("seen", CALL))], &[])

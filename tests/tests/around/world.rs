@@ -1,11 +1,11 @@
 //! A kernel that is attached to the tests' engine, and somebody who deploys without asking it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value as Json, json};
 use tests::{Engine, Procos, Running, Scratch, free_port, until};
+use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -20,13 +20,12 @@ pub(crate) struct Kernel {
     turn: MutexGuard<'static, ()>,
 }
 
-static TURNS: Mutex<()> = Mutex::new(());
+static TURNS: Mutex<()> = Mutex::const_new(());
 
 impl Kernel {
     /// Starts one that has this in its configuration below `security.gate`, and waits until it watches.
     pub(crate) fn start(name: &str, gate: &str) -> Self {
-        // A failed test leaves no kernel behind.
-        let turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = TURNS.blocking_lock();
         let scratch = Scratch::new(name);
         let kernel = Self {
             process: Self::run(&scratch, gate),
