@@ -70,14 +70,14 @@ fn they_are_read_as_the_engine_reads_them() {
             [
                 Source::BusinessKey("${execution.processBusinessKey}".to_owned()),
                 Source::Variable("a".to_owned()),
-                Source::Expression("${a.b}".to_owned())
+                Source::Expression("${order.id}".to_owned())
             ]
         );
         assert_eq!(of(&spelling, "call").outs[0].source, Source::All);
         let fields = of(&spelling, "start").fields;
-        assert_eq!(fields[0].kind.as_deref(), Some("long"));
+        assert_eq!(fields[1].kind.as_deref(), Some("long"));
         assert_eq!(
-            fields[0].constraints,
+            fields[1].constraints,
             [
                 ("required".to_owned(), None),
                 ("min".to_owned(), Some("1".to_owned()))

@@ -298,6 +298,22 @@ fn bytes_that_are_not_utf8() {
     assert_eq!(places(b"\xff\xfe<\0a\0/\0>\0"), ["not-utf8"]);
 }
 
+/// Of the same characters an XML 1.1 reader, such as the engine's, makes another model: U+0085 ends a line there, so that
+/// `schemaLocation="MODEL BPMN20.xsd\u{85}urn:x\u{85}http://x/y.xsd"` names one more address, which it fetches.
+#[test]
+fn xml_1_1_is_refused() {
+    let with = |version: &str| {
+        let text = format!(
+            "<?xml version='{version}'?><definitions xmlns='http://www.omg.org/spec/BPMN/20100524/MODEL' \
+             xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:schemaLocation='http://www.omg.org/spec/BPMN/20100524/MODEL \
+             BPMN20.xsd\u{85}urn:x\u{85}http://x/y.xsd'><process id='p' isExecutable='true'/></definitions>"
+        );
+        let (_, findings) = read("a.bpmn", text.as_bytes());
+        findings.iter().any(|it| it.code == "not-xml")
+    };
+    assert_eq!(["1.0", "1.1", "2.0"].map(with), [false, true, true]);
+}
+
 #[test]
 fn a_declared_encoding_matters_where_characters_differ() {
     let with = |encoding: &str, name: &str| {

@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Check models, then put them on the engine
     Deploy(DeployArgs),
-    /// Check models without an engine: may they run, and will they do what is meant
+    /// Check models without an engine: may they run, and will they do what is meant; or list what nobody uses
     Check(CheckArgs),
     /// Start a process
     Start(StartArgs),

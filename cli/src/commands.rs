@@ -22,6 +22,7 @@ mod signal;
 mod start;
 mod status;
 pub(crate) mod story;
+mod unused;
 mod variables;
 pub(crate) mod wait;
 
@@ -33,6 +34,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Status, T
     match command {
         Command::Status(args) => status::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
+        Command::Check(args) if args.unused => unused::run(args.days, context).await,
         Command::Check(args) => check::run(&args, context),
         Command::Start(args) => start::run(args, context).await,
         Command::Message(args) => message::run(args, context).await,

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use deploy::{Bundle, FileKind, GateContext, Model, Report, Severity};
-use engine_client::{
-    DefinitionQuery, DefinitionRef, Deployment, DeploymentQuery, EngineClient, EngineError,
-    ProcessDefinition, RecordQuery,
-};
+use deploy::{GateContext, Report};
+use engine_client::{Deployment, DeploymentQuery, EngineClient, EngineError};
+use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::seen::Seen;
+use crate::seen::{LATE, Seen};
 use crate::settings::{Around, KernelSettings};
 use crate::{Event, Observer};
+
+mod act;
 
 /// How many deployments are read at once.
 const PAGE: usize = 100;
@@ -32,6 +32,9 @@ pub struct Violation {
     pub definitions: Vec<Intruder>,
     /// What could not be done, and why.
     pub failures: Vec<String>,
+    /// Whether it had been suspended and went on: activated by somebody, by the date it was deployed with, or in an instance
+    /// that was migrated to it.
+    pub again: bool,
 }
 
 /// A definition that was deployed around the gate and that the gate refuses.
@@ -59,6 +62,23 @@ pub(crate) struct Watch {
     settings: Around,
     file: PathBuf,
     seen: Option<Seen>,
+}
+
+/// What has become of what was suspended.
+enum Again {
+    /// Nothing.
+    Rests,
+    /// It is an exception now, or no more.
+    Passes,
+    /// It went on, and was suspended again.
+    GoesOn(Box<Violation>),
+}
+
+/// A deployment that is no more.
+struct Gone {
+    id: String,
+    time: Option<Timestamp>,
+    text: String,
 }
 
 impl Watch {
@@ -92,8 +112,12 @@ impl Watch {
         for newest in self.engine.deployments(&newest).await? {
             seen.note(&newest.id, newest.deployment_time);
         }
-        for deployment in self.unseen(&seen).await? {
+        let from = seen.from(Timestamp::now());
+        for deployment in self.unseen(&seen, from).await? {
             seen.note(&deployment.id, deployment.deployment_time);
+        }
+        for gone in self.gone(&seen, from).await.unwrap_or_default() {
+            seen.note(&gone.id, gone.time);
         }
         self.keep(seen);
         Ok(())
@@ -120,33 +144,100 @@ impl Watch {
 
     async fn round(&mut self) -> Result<(), EngineError> {
         let mut seen = self.seen.clone().unwrap_or_default();
-        for deployment in self.unseen(&seen).await? {
-            match self.judge(&deployment).await {
-                Ok(None) => {}
-                Ok(Some(violation)) => (self.observer)(&Event::AroundGate(violation)),
-                // It has been deleted meanwhile.
-                Err(error) if error.is_not_found() => {}
-                Err(error) if error.is_unreachable() => return Err(error),
-                Err(error) => {
-                    let id = &deployment.id;
-                    let text = format!(
-                        "the deployment {id} cannot be checked, and what it brought may run: {error}"
-                    );
-                    (self.observer)(&Event::Warning(text));
+        if self.settings.suspends {
+            self.look_after(&mut seen).await?;
+        }
+        let from = seen.from(Timestamp::now());
+        // Until nothing is new: what is deleted while pages are read moves others to a page that was read already.
+        loop {
+            let unseen = self.unseen(&seen, from).await?;
+            if unseen.is_empty() {
+                break;
+            }
+            for deployment in unseen {
+                self.look_at(&mut seen, &deployment).await?;
+            }
+        }
+        match self.gone(&seen, from).await {
+            Ok(gone) => {
+                for gone in gone {
+                    (self.observer)(&Event::Warning(gone.text));
+                    seen.note(&gone.id, gone.time);
                 }
             }
-            seen.note(&deployment.id, deployment.deployment_time);
-            self.keep(seen.clone());
+            Err(error) if error.is_unreachable() => return Err(error),
+            Err(error) => tracing::debug!(%error, "cannot ask who made deployments"),
+        }
+        seen.forget(from);
+        self.keep(seen);
+        Ok(())
+    }
+
+    async fn look_at(&mut self, seen: &mut Seen, deployment: &Deployment) -> Result<(), EngineError> {
+        let id = &deployment.id;
+        match self.judge(deployment, false).await {
+            Ok(None) => {}
+            Ok(Some(violation)) => {
+                let suspended = violation.definitions.iter().filter(|it| it.suspended);
+                let suspended: BTreeSet<String> = suspended.map(|it| it.id.clone()).collect();
+                if self.settings.suspends && !suspended.is_empty() {
+                    seen.refuse(id, suspended);
+                }
+                (self.observer)(&Event::AroundGate(violation));
+            }
+            Err(error) if error.is_not_found() => {
+                let name = deployment.name.as_deref().unwrap_or(id);
+                let text = format!(
+                    "the deployment {id} (`{name}`) was deleted before it could be checked, and what it brought may have run"
+                );
+                (self.observer)(&Event::Warning(text));
+            }
+            Err(error) if error.is_unreachable() => return Err(error),
+            Err(error) => {
+                let text =
+                    format!("the deployment {id} cannot be checked, and what it brought may run: {error}");
+                (self.observer)(&Event::Warning(text));
+            }
+        }
+        seen.note(id, deployment.deployment_time);
+        self.keep(seen.clone());
+        Ok(())
+    }
+
+    /// Suspends again what was suspended and goes on, unless it is an exception by now.
+    async fn look_after(&mut self, seen: &mut Seen) -> Result<(), EngineError> {
+        for (id, definitions) in seen.refused().clone() {
+            match self.again(&id, &definitions).await {
+                Ok(Again::Rests) => {}
+                Ok(Again::Passes) => seen.pardon(&id),
+                Ok(Again::GoesOn(violation)) => (self.observer)(&Event::AroundGate(*violation)),
+                Err(error) if error.is_not_found() => seen.pardon(&id),
+                Err(error) if error.is_unreachable() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(deployment_id = id, %error, "cannot see whether what was suspended goes on");
+                }
+            }
         }
         Ok(())
     }
 
+    async fn again(&self, id: &str, definitions: &BTreeSet<String>) -> Result<Again, EngineError> {
+        match self.goes_on(id, definitions).await? {
+            None => return Ok(Again::Passes),
+            Some(false) => return Ok(Again::Rests),
+            Some(true) => {}
+        }
+        let deployment = self.engine.deployment(id).await?;
+        let judged = self.judge(&deployment, true).await?;
+        Ok(judged.map_or(Again::Passes, |violation| Again::GoesOn(Box::new(violation))))
+    }
+
     /// The oldest first.
-    async fn unseen(&self, seen: &Seen) -> Result<Vec<Deployment>, EngineError> {
+    async fn unseen(&self, seen: &Seen, from: Option<Timestamp>) -> Result<Vec<Deployment>, EngineError> {
         let mut unseen: Vec<Deployment> = Vec::new();
         for page in 0.. {
             let query = DeploymentQuery {
-                after: seen.from(),
+                after: from,
                 first_result: Some(page * PAGE),
                 max_results: Some(PAGE),
                 ..DeploymentQuery::default()
@@ -165,111 +256,40 @@ impl Watch {
         Ok(unseen)
     }
 
+    /// Deployments that came and went between two looks, as far as the engine keeps a record of them.
+    async fn gone(&self, seen: &Seen, from: Option<Timestamp>) -> Result<Vec<Gone>, EngineError> {
+        let mut gone = Vec::new();
+        let from = from.or_else(|| Timestamp::now().checked_sub(LATE).ok());
+        for record in self.engine.deployments_made(from).await? {
+            let Some(id) = record.deployment_id.filter(|id| !seen.holds(id)) else {
+                continue;
+            };
+            match self.engine.deployment(&id).await {
+                // The next look finds it.
+                Ok(_) => continue,
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+            let who = record.user_id.as_deref().unwrap_or("somebody");
+            gone.push(Gone {
+                text: format!(
+                    "the deployment {id}, made by {who}, was deleted before it could be checked, and what it brought may \
+                     have run"
+                ),
+                time: record.timestamp,
+                id,
+            });
+        }
+        Ok(gone)
+    }
+
     fn keep(&mut self, seen: Seen) {
+        if self.seen.as_ref() == Some(&seen) {
+            return;
+        }
         if let Err(error) = seen.save(&self.file) {
             tracing::warn!(file = %self.file.display(), %error, "cannot note which deployments were checked");
         }
         self.seen = Some(seen);
-    }
-
-    async fn judge(&self, deployment: &Deployment) -> Result<Option<Violation>, EngineError> {
-        let judgement = self.bundle(deployment).await?.judge(&self.gate);
-        judgement.log(deployment.name.as_deref().unwrap_or(&deployment.id));
-        let mut findings = judgement.report.diagnostics;
-        findings.retain(|it| it.severity == Severity::Error);
-        if findings.is_empty() {
-            return Ok(None);
-        }
-        let mut violation = Violation {
-            deployment_id: deployment.id.clone(),
-            name: deployment.name.clone(),
-            source: deployment.source.clone(),
-            report: Report::new(findings),
-            definitions: Vec::new(),
-            failures: Vec::new(),
-        };
-        self.act(&mut violation).await?;
-        Ok(Some(violation))
-    }
-
-    /// The files that the engine takes for models.
-    async fn bundle(&self, deployment: &Deployment) -> Result<Bundle, EngineError> {
-        let mut models = Vec::new();
-        for resource in self.engine.deployment_resources(&deployment.id).await? {
-            if FileKind::of(&resource.name, b"") == FileKind::Other {
-                continue;
-            }
-            let limit = deploy::MAX_BYTES as u64;
-            let download = self
-                .engine
-                .deployment_resource(&deployment.id, &resource.id, limit)
-                .await;
-            let content = match download {
-                Ok(download) => download.whole().await,
-                Err(error) => Err(error),
-            };
-            let content = match content {
-                // The gate shall refuse it as it refuses whatever is so large.
-                Err(EngineError::TooLarge { .. }) => vec![b' '; deploy::MAX_BYTES + 1].into(),
-                content => content?,
-            };
-            models.push(Model {
-                file: resource.name.clone(),
-                resource: resource.name,
-                content,
-            });
-        }
-        Ok(Bundle::new(deployment.id.clone(), models))
-    }
-
-    /// Suspends, where that is asked for, before it counts: what was started until then is all that ever runs.
-    async fn act(&self, violation: &mut Violation) -> Result<(), EngineError> {
-        let query = DefinitionQuery {
-            deployment_id: Some(&violation.deployment_id),
-            ..DefinitionQuery::default()
-        };
-        let findings = violation.report.diagnostics.iter();
-        let wrong: BTreeSet<&str> = findings.map(|it| it.file.as_str()).collect();
-        let mut definitions = self.engine.find_definitions(&query).await?;
-        definitions.retain(|it| it.resource.as_deref().is_none_or(|file| wrong.contains(file)));
-        let mut failures = Vec::new();
-        for definition in &mut definitions {
-            if self.settings.suspends && !definition.suspended {
-                let id = DefinitionRef::Id(&definition.id);
-                match self.engine.suspend_definition(id, true, true).await {
-                    Ok(()) => definition.suspended = true,
-                    Err(error) if error.is_unreachable() => return Err(error),
-                    Err(error) => failures.push(format!(
-                        "{} version {} cannot be suspended: {error}",
-                        definition.key, definition.version
-                    )),
-                }
-            }
-        }
-        violation.failures = failures;
-        for definition in definitions {
-            violation.definitions.push(self.count(definition).await);
-        }
-        Ok(())
-    }
-
-    async fn count(&self, definition: ProcessDefinition) -> Intruder {
-        let all = RecordQuery {
-            process_definition_id: Some(&definition.id),
-            ..RecordQuery::default()
-        };
-        let ended = RecordQuery {
-            finished: true,
-            ..all.clone()
-        };
-        Intruder {
-            // Not every login may read the history, and not every engine keeps one.
-            started: self.engine.count_instance_records(&all).await.ok(),
-            finished: self.engine.count_instance_records(&ended).await.ok(),
-            suspended: definition.suspended,
-            version: definition.version,
-            key: definition.key,
-            id: definition.id,
-        }
     }
 }

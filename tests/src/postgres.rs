@@ -108,6 +108,25 @@ impl Postgres {
         }
     }
 
+    /// Runs statements in a database, behind the back of whoever uses it.
+    ///
+    /// # Panics
+    /// Where the server refuses one.
+    pub fn execute(&self, database: &Database, statements: &str) {
+        let done = Command::new(self.programs.join("psql"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-U", &database.username, "-d", &database.name])
+            .args(["-v", "ON_ERROR_STOP=1", "-q", "-c", statements])
+            .env("PGPASSWORD", &database.password)
+            .output()
+            .expect("psql");
+        assert!(
+            done.status.success(),
+            "psql: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+
     /// A server of a test's own, or why there is none.
     ///
     /// # Errors

@@ -128,6 +128,13 @@ impl<'t> Builder<'t> {
                             "the XML declaration must be the first thing in the file",
                         ));
                     }
+                    // In XML 1.1 characters are space that are text here: an address could hide behind one.
+                    if declaration.version().is_ok_and(|version| &*version != "1.0") {
+                        return Err(Broken::xml(
+                            here,
+                            "the file says that it is not XML 1.0, which alone is read: write version=\"1.0\"",
+                        ));
+                    }
                     let encoding = declaration.encoding().and_then(Result::ok);
                     if let Some(name) = encoding.filter(|name| self.misread(name)) {
                         let message =

@@ -1,77 +1,14 @@
-//! The gate against models made to get past it: a clean model, in which one thing that runs code is put at every
-//! place where the engine would run it, in every spelling that means the same to the engine.
+//! The gate against models made to get past it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::collections::BTreeSet;
 
-mod spellings;
+#[path = "../mutations/mod.rs"]
+mod mutations;
 
 use bpmn::{Allowance, GateContext, check};
 use diagnostics::{Diagnostic, LineIndex, Severity};
-use spellings::SPELLINGS;
-
-const CLEAN: &str = include_str!("../files/clean.bpmn.in");
-
-/// What runs code: a line each with the finding, the element that it is at (`-` for none), the hole of the model that
-/// it goes into, and itself. `¶` is a line's end, `§` stands where the finding has to be, `⟦` and `⟧` enclose text that
-/// can be written as CDATA, or with comments in it.
-const SURFACES: &str = include_str!("../files/surfaces.txt");
-
-struct Surface {
-    code: &'static str,
-    element: &'static str,
-    hole: &'static str,
-    what: String,
-}
-
-fn surfaces() -> Vec<Surface> {
-    let lines = SURFACES.lines().filter(|it| !it.starts_with('#'));
-    lines
-        .map(|line| {
-            let [code, element, hole, what] = line.splitn(4, " | ").collect::<Vec<_>>().try_into().unwrap();
-            Surface {
-                code,
-                element: element.trim_matches('-'),
-                hole,
-                what: what.replace('¶', "\n"),
-            }
-        })
-        .collect()
-}
-
-/// Puts something into a hole, and closes the other holes.
-fn model(hole: &str, what: &str, spelling: fn(&str) -> String) -> String {
-    let filled = CLEAN.replace(&format!("{{{{{hole}}}}}"), what);
-    assert!(hole.is_empty() || filled != CLEAN, "there is no hole {hole}");
-    // A thing that is there already gives way to the one under trial.
-    let attribute = what
-        .split_once('§')
-        .and_then(|(_, rest)| rest.split_once('='))
-        .map(|(name, _)| name);
-    let filled = match attribute.filter(|_| hole.starts_with("attr:")) {
-        Some(name) => without(&filled, name),
-        None => filled,
-    };
-    let mut text = spelling(&filled).replace(['⟦', '⟧'], "");
-    while let Some(at) = text.find("{{") {
-        let end = text[at..].find("}}").unwrap() + at + 2;
-        text.replace_range(at..end, "");
-    }
-    text
-}
-
-/// Removes an attribute that stands on the same tag before the one under trial.
-fn without(text: &str, name: &str) -> String {
-    let at = text.find('§').unwrap();
-    let tag = text[..at].rfind('<').unwrap();
-    let Some(found) = text[tag..at].find(&format!(" {name}=\"")) else {
-        return text.to_owned();
-    };
-    let from = tag + found;
-    let value = from + name.len() + 3;
-    let to = value + text[value..].find('"').unwrap() + 1;
-    format!("{}{}", &text[..from], &text[to..])
-}
+use mutations::{CLEAN, SPELLINGS, Surface, model, surfaces};
 
 fn errors(found: &[Diagnostic]) -> Vec<&Diagnostic> {
     found.iter().filter(|it| it.severity == Severity::Error).collect()
@@ -90,7 +27,7 @@ fn everything_that_runs_code_is_refused_in_every_spelling() {
     } in &surfaces
     {
         for (name, spelling) in SPELLINGS {
-            let marked = model(hole, what, *spelling);
+            let marked = model(CLEAN, hole, what, *spelling);
             let before = marked.trim_start_matches('\u{feff}').split('§').next().unwrap();
             let line = u32::try_from(before.matches('\n').count() + 1).unwrap();
             let text = marked.replace('§', "");
@@ -150,7 +87,7 @@ fn everything_that_runs_code_is_refused_in_every_spelling() {
 #[test]
 fn clean_models_pass_in_every_spelling() {
     for (name, spelling) in SPELLINGS {
-        let text = model("", "", *spelling);
+        let text = model(CLEAN, "", "", *spelling);
         let found = check(&[("a.bpmn", text.as_bytes())], &GateContext::default());
         assert_eq!(found, [], "{name}");
     }
@@ -160,7 +97,7 @@ fn clean_models_pass_in_every_spelling() {
 #[test]
 fn places_are_those_of_the_call() {
     let covered = |hole: &str, what: &str| {
-        let text = model(hole, what, str::to_owned);
+        let text = model(CLEAN, hole, what, str::to_owned);
         let found = check(&[("a.bpmn", text.as_bytes())], &GateContext::default());
         let range = found[0].range.unwrap();
         let lines = LineIndex::new(&text);
@@ -189,7 +126,7 @@ fn models_of_other_shapes_pass() {
 
 #[test]
 fn an_exception_is_for_its_process_element_and_code_alone() {
-    let text = model("attr:work", " camunda:class='x.Y'", str::to_owned);
+    let text = model(CLEAN, "attr:work", " camunda:class='x.Y'", str::to_owned);
     let right = Allowance {
         process: "main".into(),
         element: "work".into(),
@@ -228,7 +165,7 @@ fn an_exception_is_for_its_process_element_and_code_alone() {
 
 #[test]
 fn a_policy_with_mistakes_is_refused() {
-    let text = model("", "", str::to_owned).replace("sandboxLevel=\"low\"", "sandboxLevel=\"lax\"");
+    let text = model(CLEAN, "", "", str::to_owned).replace("sandboxLevel=\"low\"", "sandboxLevel=\"lax\"");
     let found = check(&[("a.bpmn", text.as_bytes())], &GateContext::default());
     assert_eq!(found[0].code, "security-unknown-level", "{found:?}");
 }

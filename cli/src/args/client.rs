@@ -145,6 +145,11 @@ pub(crate) struct DeployArgs {
 /// would run code inside the engine, around every sandbox: scripts, Java classes, expressions that call methods. Warnings:
 /// ends that are dead, gateways that may find no way, topics that nobody works, errors that nothing catches. What of it
 /// is wanted all the same is listed in procos.yml, under security.gate.allow, and passes.
+///
+/// With --unused it looks at what is deployed instead: which process definitions, latest and older versions, nobody has
+/// started for a quarter, and none of which runs. What was deployed since is left out, and so are the latest versions of
+/// ProcOS's own. The engine's history tells, as far as it reaches: where a definition keeps less of it
+/// (historyTimeToLive), the list says so.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -153,16 +158,26 @@ Examples:
   procos check processes/ -v                 besides, how complex each process is
   procos check --explain java-class          what a finding means, and what to do
   procos check processes/ --json             {\"diagnostics\": […], \"errors\": N, \"warnings\": N}
+  procos check --unused                      what is deployed and nobody has started for 90 days
+  procos check --unused --days 365 --json    {\"days\": 365, \"unused\": [{\"key\", \"version\", \"id\", …}], …}
 
-Exit status: 0 no errors; 1 errors; 2 wrong usage, or a path where no model is.")]
+Exit status: 0 no errors, or a list, be it empty; 1 errors; 2 wrong usage, or a path where no model is.")]
 pub(crate) struct CheckArgs {
     /// Models, or folders of them
-    #[arg(required_unless_present = "explain", value_name = "PATH")]
+    #[arg(required_unless_present_any = ["explain", "unused"], value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
     /// Tell what the findings of this code mean, and what to do about them
     #[arg(long, value_name = "CODE", conflicts_with = "paths")]
     pub explain: Option<String>,
+
+    /// List the definitions on the running engine that nobody has started for some time
+    #[arg(long, conflicts_with_all = ["paths", "explain"])]
+    pub unused: bool,
+
+    /// With --unused: for how long
+    #[arg(long, value_name = "N", default_value_t = 90, requires = "unused", value_parser = clap::value_parser!(u16).range(0..=36_500))]
+    pub days: u16,
 }
 
 /// `procos start`.

@@ -21,6 +21,7 @@ pub(super) fn log(violation: &Violation) {
         source,
         findings = findings.collect::<Vec<_>>().join("\n"),
         definitions = lines(violation).join("\n"),
+        again = violation.again,
         "models were deployed around the gate, which refuses them"
     );
 }
@@ -39,10 +40,11 @@ pub(super) fn tell(violation: &Violation, reporter: &Reporter) {
 
 fn text(violation: &Violation) -> Vec<String> {
     let name = violation.name.as_deref().unwrap_or(&violation.deployment_id);
-    let mut text = vec![format!(
-        "`{}` was deployed around the gate, which refuses it",
-        harmless(name)
-    )];
+    let name = harmless(name);
+    let mut text = vec![match violation.again {
+        false => format!("`{name}` was deployed around the gate, which refuses it"),
+        true => format!("`{name}`, which the gate refuses, went on after it had been suspended"),
+    }];
     let findings = violation.report.diagnostics.iter();
     text.extend(findings.map(|it| harmless(&it.to_string())));
     text.extend(lines(violation));
@@ -57,7 +59,7 @@ fn text(violation: &Violation) -> Vec<String> {
 fn lines(violation: &Violation) -> Vec<String> {
     let mut lines: Vec<String> = violation.definitions.iter().map(line).collect();
     if lines.is_empty() {
-        lines.push("it brought no process; decisions and cases cannot be suspended".to_owned());
+        lines.push("it brought no process".to_owned());
     }
     lines.extend(violation.failures.iter().cloned());
     lines
@@ -96,6 +98,7 @@ fn object(violation: &Violation) -> Json {
         "diagnostics": violation.report.diagnostics,
         "definitions": definitions.collect::<Vec<_>>(),
         "failures": violation.failures,
+        "again": violation.again,
     }})
 }
 
@@ -108,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_violation_names_model_finding_state_and_remedy() {
-        let violation = Violation {
+        let mut violation = Violation {
             deployment_id: "d1".into(),
             name: Some("diagram_1".into()),
             source: None,
@@ -126,6 +129,7 @@ mod tests {
                 finished: Some(1),
             }],
             failures: Vec::new(),
+            again: false,
         };
         insta::assert_snapshot!(text(&violation).join("\n"), @r"
         `diagram_1` was deployed around the gate, which refuses it
@@ -133,5 +137,10 @@ mod tests {
         a version 1 is suspended; instances started by then: 2, finished: 1
         correct the model and deploy it with `procos deploy`, or list the exception in security.gate.allow
         ");
+        violation.again = true;
+        assert_eq!(
+            text(&violation)[0],
+            "`diagram_1`, which the gate refuses, went on after it had been suspended"
+        );
     }
 }

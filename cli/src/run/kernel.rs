@@ -93,7 +93,7 @@ pub(super) fn note(event: &Event, health: &Health, metrics: &Metrics) {
         Event::EngineDown { .. } => metrics.engine_up(false),
         Event::EngineUp { .. } => metrics.engine_up(true),
         Event::Restarting { .. } => metrics.engine_restarted(),
-        Event::AroundGate(_) => health.violation(),
+        Event::AroundGate(violation) if !violation.again => health.violation(),
         _ => {}
     }
 }

@@ -35,6 +35,10 @@ pub struct ProcessDefinition {
     /// Whether it is suspended: no instance of it can be started.
     #[serde(default)]
     pub suspended: bool,
+    /// For how many days the engine keeps what an instance of it leaves in the history, once that has ended; none where
+    /// for ever.
+    #[serde(default)]
+    pub history_time_to_live: Option<u32>,
 }
 
 /// Which definitions are meant: all that match every field that is set.
@@ -107,6 +111,9 @@ impl Statistics {
     }
 }
 
+/// How many definitions are asked for at a time.
+const PAGE: usize = 500;
+
 const COUNTS: &[(&str, &str)] = &[("failedJobs", "true"), ("incidents", "true")];
 
 impl EngineClient {
@@ -136,6 +143,29 @@ impl EngineClient {
             .query(query)
             .read()
             .await
+    }
+
+    /// Every version of every definition, asked for page by page in an order that stays while others are deployed. May
+    /// be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn all_definitions(&self) -> Result<Vec<ProcessDefinition>, EngineError> {
+        let mut all = Vec::new();
+        loop {
+            let (first, most) = (all.len().to_string(), PAGE.to_string());
+            let page: Vec<ProcessDefinition> = self
+                .get(&["process-definition"])
+                .query(&[("sortBy", "id"), ("sortOrder", "asc")])
+                .query(&[("firstResult", &first), ("maxResults", &most)])
+                .read()
+                .await?;
+            let is_last = page.len() < PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
     }
 
     /// How many definitions match. May be repeated.

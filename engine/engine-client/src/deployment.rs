@@ -58,6 +58,21 @@ pub struct Deployment {
     pub tenant_id: Option<String>,
 }
 
+/// The record of a deployment that was made.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentMade {
+    /// The deployment's id.
+    #[serde(default)]
+    pub deployment_id: Option<String>,
+    /// Who made it.
+    #[serde(default)]
+    pub user_id: Option<String>,
+    /// When.
+    #[serde(default, deserialize_with = "date::optional::deserialize")]
+    pub timestamp: Option<Timestamp>,
+}
+
 /// Which deployments are meant: all that match every field that is set.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -151,6 +166,37 @@ impl EngineClient {
             .query(query)
             .read()
             .await
+    }
+
+    /// A deployment. May be repeated.
+    ///
+    /// # Errors
+    /// `is_not_found` where there is none of this id.
+    pub async fn deployment(&self, id: &str) -> Result<Deployment, EngineError> {
+        self.get(&["deployment", id]).read().await
+    }
+
+    /// Who made deployments after a moment, also such as have been deleted since. Empty where the engine keeps no such
+    /// record, where the login may not read it, and of what was made without a login. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn deployments_made(
+        &self,
+        after: Option<Timestamp>,
+    ) -> Result<Vec<DeploymentMade>, EngineError> {
+        let mut query = vec![
+            ("entityType", "Deployment".to_owned()),
+            ("operationType", "Create".to_owned()),
+            ("sortBy", "timestamp".to_owned()),
+            ("sortOrder", "asc".to_owned()),
+        ];
+        query.extend(after.map(|after| ("afterTimestamp", date::format(after))));
+        let call = self.get(&["history", "user-operation"]).query(&query);
+        match call.read().await {
+            Err(error) if error.is_forbidden() => Ok(Vec::new()),
+            answer => answer,
+        }
     }
 
     /// The files of a deployment. May be repeated.

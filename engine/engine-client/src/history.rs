@@ -96,6 +96,12 @@ pub struct RecordQuery<'a> {
     /// Only such as have ended.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finished: bool,
+    /// Started at this moment or later.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "date::optional::serialize"
+    )]
+    pub started_after: Option<Timestamp>,
     /// How many of them are passed over.
     pub first_result: usize,
     /// How many are answered at most.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::count::Count;
 use crate::{EngineClient, EngineError};
 
 /// A running process instance.
@@ -36,6 +37,12 @@ pub struct InstanceQuery<'a> {
     /// Of this definition key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process_definition_key: Option<&'a str>,
+    /// Of this version of a definition, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_definition_id: Option<&'a str>,
+    /// Only such as are not suspended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub active: bool,
     /// With this business key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub business_key: Option<&'a str>,
@@ -73,6 +80,14 @@ impl EngineClient {
     /// As every call: see [`EngineError`].
     pub async fn instances(&self, query: &InstanceQuery<'_>) -> Result<Vec<ProcessInstance>, EngineError> {
         self.get(&["process-instance"]).query(query).read().await
+    }
+
+    /// How many running instances match. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn count_instances(&self, query: &InstanceQuery<'_>) -> Result<u64, EngineError> {
+        Count::of(self.get(&["process-instance", "count"]).query(query)).await
     }
 
     /// A running instance. May be repeated.

@@ -34,7 +34,9 @@ mod variable;
 
 pub use client::EngineClient;
 pub use definition::{DefinitionQuery, ProcessDefinition, Statistics};
-pub use deployment::{Deployed, DeployedResource, Deployment, DeploymentQuery, DeploymentRequest, Resource};
+pub use deployment::{
+    Deployed, DeployedResource, Deployment, DeploymentMade, DeploymentQuery, DeploymentRequest, Resource,
+};
 pub use download::Download;
 pub use error::{EngineError, ModelProblem, Refusal, TokenError};
 pub use external_task::{ExternalTask, ExternalTaskQuery};

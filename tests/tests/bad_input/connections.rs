@@ -21,6 +21,7 @@ fn commands(model: &str) -> Vec<Vec<&str>> {
         "cancel abcdef",
         "show last",
         "status",
+        "check --unused",
     ]
     .iter()
     .map(|line| line.split(' ').collect())

@@ -15,6 +15,7 @@ import org.camunda.bpm.engine.authorization.Permission;
 import org.camunda.bpm.engine.authorization.Permissions;
 import org.camunda.bpm.engine.authorization.ProcessDefinitionPermissions;
 import org.camunda.bpm.engine.authorization.Resources;
+import org.camunda.bpm.engine.authorization.UserOperationLogCategoryPermissions;
 import org.camunda.bpm.engine.identity.Group;
 import org.camunda.bpm.engine.identity.User;
 
@@ -34,6 +35,8 @@ final class SystemUsers {
         default -> { }
       }
     }
+    // Who deployed what, be it gone by now: the kernel looks for models that came around the gate.
+    KERNEL.put(Resources.OPERATION_LOG_CATEGORY, new Permission[] {UserOperationLogCategoryPermissions.READ});
     // What fetching and reporting external tasks asks for (AuthorizationManager.configureExternalTaskFetch and
     // HandleExternalTaskCmd); RestLogin narrows it further, as updating instances covers more than external tasks.
     WORKER.put(Resources.PROCESS_DEFINITION, new Permission[] {

@@ -12,6 +12,8 @@ pub(crate) const SPELLINGS: &[Spelling] = &[
         text.replace("<bpmn:", "<")
             .replace("</bpmn:", "</")
             .replace("xmlns:bpmn=", "xmlns=")
+            .replace("\"bpmn:tFormalExpression", "\"tFormalExpression")
+            .replace("'bpmn:tFormalExpression", "'tFormalExpression")
             // What was in no prefix was in no namespace before.
             .replace("<b>Markup</b>", "")
     }),
