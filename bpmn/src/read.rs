@@ -7,23 +7,27 @@ use crate::model::{
     ErrorDefinition, Event, Flow, FlowNode, Input, Kind, Message, Model, Process, Property, Topic,
 };
 use crate::tree::{Element, Tree};
-use crate::xml::Namespace;
+use crate::xml::{self, Namespace};
 
 /// Reads a BPMN 2.0 file. `file` is what findings call it.
 ///
 /// There is a model wherever the file is well-formed XML within the limits and has BPMN's `definitions` at its
 /// root; findings may be there beside it. Never panics, whatever the bytes.
 pub fn read(file: &str, bytes: &[u8]) -> (Option<Model>, Vec<Diagnostic>) {
+    match xml::decode(file, bytes) {
+        Ok(text) => read_text(file, &text),
+        Err(fatal) => (None, vec![*fatal]),
+    }
+}
+
+/// As [`read`], of a text that somebody has decoded already, such as the engine.
+pub fn read_text(file: &str, text: &str) -> (Option<Model>, Vec<Diagnostic>) {
     let mut findings = Vec::new();
-    let model = read_into(file, bytes, &mut findings)
+    let model = Tree::read(file, text)
+        .and_then(|tree| from_tree(file, &tree, &mut findings))
         .map_err(|fatal| findings.push(*fatal))
         .ok();
     (model, findings)
-}
-
-fn read_into(file: &str, bytes: &[u8], findings: &mut Vec<Diagnostic>) -> Result<Model, Box<Diagnostic>> {
-    let tree = Tree::read_into(file, bytes, findings)?;
-    from_tree(file, &tree, findings)
 }
 
 pub(crate) fn from_tree(

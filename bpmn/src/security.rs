@@ -259,8 +259,7 @@ mod tests {
             "<b:definitions xmlns:b=\"http://www.omg.org/spec/BPMN/20100524/MODEL\" xmlns:p=\"{NAMESPACE}\">\
              <b:process><b:extensionElements>\n{content}</b:extensionElements></b:process></b:definitions>"
         );
-        let (tree, _) = Tree::read("a.bpmn", text.as_bytes());
-        let tree = tree.unwrap();
+        let tree = Tree::read("a.bpmn", &text).unwrap();
         let (policy, findings) = Security::read("a.bpmn", &tree, &tree.root().children[0]);
         (policy, findings.iter().map(ToString::to_string).collect())
     }

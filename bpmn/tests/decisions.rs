@@ -48,8 +48,7 @@ fn simple_tables_pass_in_every_version() {
     for namespace in NAMESPACES {
         let text = table(namespace, "", INPUT, ENTRY, OUTPUT);
         assert_eq!(found("a.dmn", &text, &GateContext::default()), [""; 0]);
-        let (tree, _) = Tree::read("a.dmn", text.as_bytes());
-        let tree = tree.unwrap();
+        let tree = Tree::read("a.dmn", &text).unwrap();
         let dmn = Dmn::of("a.dmn", &tree).unwrap();
         assert_eq!(dmn.decisions[0].id, "price");
         let cells: Vec<_> = dmn

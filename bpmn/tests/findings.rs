@@ -293,33 +293,6 @@ fn places_are_exact() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8() {
-    assert_eq!(places(b"<a>\r\n\xc3\xa9\xff</a>"), ["2:2-2:2 not-utf8"]);
-    assert_eq!(places(b"\xff\xfe<\0a\0/\0>\0"), ["not-utf8"]);
-}
-
-#[test]
-fn a_declared_encoding_matters_where_characters_differ() {
-    let with = |encoding: &str, name: &str| {
-        let process =
-            format!(r#"<process id="a" name="{name}" isExecutable="true" camunda:historyTimeToLive="7"/>"#);
-        let text = format!(
-            "<?xml version=\"1.0\" encoding=\"{encoding}\"?>{}",
-            file(&process)
-        );
-        let (model, findings) = read("a.bpmn", text.as_bytes());
-        assert!(model.is_some());
-        findings.into_iter().map(|it| it.code).collect::<Vec<_>>()
-    };
-    assert!(with("utf-8", "é").is_empty());
-    assert!(with("ISO-8859-1", "e").is_empty());
-    assert_eq!(with("ISO-8859-1", "é"), ["not-utf8"]);
-    assert_eq!(with("UTF-16", "e"), ["not-utf8"]);
-    // The same bytes are another file there.
-    assert_eq!(with("IBM037", "e"), ["not-utf8"]);
-}
-
-#[test]
 fn a_byte_order_mark_is_no_column() {
     assert_eq!(places("\u{feff}<a><x:b/></a>".as_bytes()), ["1:4-1:10 not-xml"]);
 }

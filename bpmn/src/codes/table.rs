@@ -19,8 +19,8 @@ codes! {
     /// The file is larger than the reader takes, in bytes or in elements.
     FILE_TOO_LARGE = "file-too-large",
         "split the model: move parts into processes of their own and reach them by call activities";
-    /// The file's bytes are not UTF-8.
-    NOT_UTF8 = "not-utf8",
+    /// It cannot be told for certain what the file's bytes mean.
+    UNREADABLE_ENCODING = "unreadable-encoding",
         "save the file as UTF-8";
     /// The file is not well-formed XML.
     NOT_XML = "not-xml",

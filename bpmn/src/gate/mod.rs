@@ -23,7 +23,7 @@ use diagnostics::Diagnostic;
 
 use crate::lint::{self, Checked};
 use crate::tree::Tree;
-use crate::{codes, read};
+use crate::{codes, decode, read};
 
 /// What the gate says about models.
 #[derive(Debug, Default)]
@@ -45,9 +45,11 @@ pub fn check(files: &[(&str, &[u8])], context: &GateContext) -> Vec<Diagnostic> 
 pub fn judge(files: &[(&str, &[u8])], context: &GateContext) -> Judgement {
     let mut all = Judgement::default();
     let mut checked = Vec::new();
-    for (file, bytes) in files {
+    // Trees borrow from the texts.
+    let texts: Vec<_> = files.iter().map(|(file, bytes)| decode(file, bytes)).collect();
+    for ((file, bytes), text) in files.iter().zip(&texts) {
         let before = all.findings.len();
-        checked.extend(one(file, bytes, context, &mut all));
+        checked.extend(one(file, bytes, text.as_deref(), context, &mut all));
         in_order(&mut all.findings[before..]);
     }
     lint::together(&checked, context, &mut all.findings);
@@ -59,10 +61,16 @@ fn in_order(findings: &mut [Diagnostic]) {
     findings.sort_by_key(|it| it.range.map(|range| (range.start, range.end)));
 }
 
-fn one<'t>(file: &str, bytes: &'t [u8], context: &GateContext, found: &mut Judgement) -> Option<Checked<'t>> {
+fn one<'t>(
+    file: &str,
+    bytes: &[u8],
+    text: Result<&'t str, &Box<Diagnostic>>,
+    context: &GateContext,
+    found: &mut Judgement,
+) -> Option<Checked<'t>> {
     match FileKind::of(file, bytes) {
         FileKind::Bpmn => {
-            let tree = tree(file, bytes, &mut found.findings)?;
+            let tree = tree(file, text, &mut found.findings)?;
             let model = match read::from_tree(file, &tree, &mut found.findings) {
                 Ok(model) => model,
                 Err(fatal) => {
@@ -76,7 +84,7 @@ fn one<'t>(file: &str, bytes: &'t [u8], context: &GateContext, found: &mut Judge
             Some(checked)
         }
         FileKind::Dmn => {
-            if let Some(tree) = tree(file, bytes, &mut found.findings) {
+            if let Some(tree) = tree(file, text, &mut found.findings) {
                 dmn::check(file, &tree, context, found);
             }
             None
@@ -96,8 +104,13 @@ fn one<'t>(file: &str, bytes: &'t [u8], context: &GateContext, found: &mut Judge
     }
 }
 
-fn tree<'t>(file: &str, bytes: &'t [u8], findings: &mut Vec<Diagnostic>) -> Option<Tree<'t>> {
-    Tree::read_into(file, bytes, findings)
+fn tree<'t>(
+    file: &str,
+    text: Result<&'t str, &Box<Diagnostic>>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Tree<'t>> {
+    text.map_err(Clone::clone)
+        .and_then(|text| Tree::read(file, text))
         .map_err(|fatal| findings.push(*fatal))
         .ok()
 }

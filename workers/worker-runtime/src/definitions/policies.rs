@@ -35,10 +35,14 @@ const OWN: &str = "urn:procos:";
 impl Policies {
     /// Reads a file. Whatever might be meant as a policy and is none makes it unreadable: what it was to forbid is not
     /// known.
-    pub(super) fn read(id: &str, xml: &[u8]) -> Self {
-        let (tree, findings) = Tree::read(id, xml);
-        let Some(tree) = tree else {
-            return Self::Unreadable(told(&findings));
+    pub(super) fn read(id: &str, model: &[u8]) -> Self {
+        let text = match bpmn::decode(id, model) {
+            Ok(text) => text,
+            Err(finding) => return Self::Unreadable(told(&[*finding])),
+        };
+        let tree = match Tree::read(id, &text) {
+            Ok(tree) => tree,
+            Err(finding) => return Self::Unreadable(told(&[*finding])),
         };
         let processes = || tree.root().children(Namespace::Bpmn, "process");
         let places: Vec<&Element<'_>> = processes()
