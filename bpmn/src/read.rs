@@ -38,7 +38,10 @@ pub(crate) fn from_tree(
     let (root, lines) = (tree.root(), tree.lines());
     if !root.is(Namespace::Bpmn, "definitions") {
         let message = match &*root.uri {
-            "" => format!("the root element is `{}`, not BPMN's `definitions`", root.name),
+            "" => format!(
+                "the root element is `{}` without a namespace, not BPMN's `definitions`",
+                root.name
+            ),
             uri => format!(
                 "the root element is `{}` of {uri}, not BPMN's `definitions`",
                 root.name
@@ -351,7 +354,9 @@ impl<'l> Reader<'l> {
             "signalEventDefinition" => Event::Signal,
             "timerEventDefinition" => Event::Timer,
             "escalationEventDefinition" => Event::Escalation,
-            "compensateEventDefinition" => Event::Compensation,
+            "compensateEventDefinition" => Event::Compensation {
+                activity: definition.value("activityRef").map(str::to_owned),
+            },
             "conditionalEventDefinition" => Event::Conditional,
             "cancelEventDefinition" => Event::Cancel,
             "linkEventDefinition" => Event::Link,

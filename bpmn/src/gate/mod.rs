@@ -5,6 +5,7 @@
 
 mod context;
 mod dmn;
+mod exceptions;
 mod expression;
 mod extensions;
 mod feel;
@@ -20,6 +21,7 @@ pub use context::{Allowance, GateContext, SCRIPT_TOPICS};
 pub use kind::FileKind;
 
 use diagnostics::Diagnostic;
+use exceptions::Scope;
 
 use crate::lint::{self, Checked};
 use crate::tree::Tree;
@@ -44,15 +46,16 @@ pub fn check(files: &[(&str, &[u8])], context: &GateContext) -> Vec<Diagnostic> 
 /// engine, and whether they are likely to do what is meant.
 pub fn judge(files: &[(&str, &[u8])], context: &GateContext) -> Judgement {
     let mut all = Judgement::default();
-    let mut checked = Vec::new();
+    let (mut checked, mut scopes) = (Vec::new(), Vec::new());
     // Trees borrow from the texts.
     let texts: Vec<_> = files.iter().map(|(file, bytes)| decode(file, bytes)).collect();
     for ((file, bytes), text) in files.iter().zip(&texts) {
         let before = all.findings.len();
-        checked.extend(one(file, bytes, text.as_deref(), context, &mut all));
+        checked.extend(one(file, bytes, text.as_deref(), context, &mut all, &mut scopes));
         in_order(&mut all.findings[before..]);
     }
     lint::together(&checked, context, &mut all.findings);
+    exceptions::unused(&scopes, context, &mut all);
     all
 }
 
@@ -67,6 +70,7 @@ fn one<'t>(
     text: Result<&'t str, &Box<Diagnostic>>,
     context: &GateContext,
     found: &mut Judgement,
+    scopes: &mut Vec<Scope>,
 ) -> Option<Checked<'t>> {
     match FileKind::of(file, bytes) {
         FileKind::Bpmn => {
@@ -79,6 +83,7 @@ fn one<'t>(
                 }
             };
             walk::check(file, &tree, context, found);
+            scopes.extend(Scope::of(file, &tree));
             let checked = Checked::new(file, tree, model);
             lint::alone(&checked, context, &mut found.findings);
             Some(checked)
@@ -86,6 +91,7 @@ fn one<'t>(
         FileKind::Dmn => {
             if let Some(tree) = tree(file, text, &mut found.findings) {
                 dmn::check(file, &tree, context, found);
+                scopes.extend(Scope::of(file, &tree));
             }
             None
         }

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 mod policies;
 mod source;
 
-pub(crate) use policies::{Declared, Policies};
+pub(crate) use policies::{Declared, Policies, declared};
 
 /// More versions than this are not kept at once: models are small, and so few are in use at a time.
 const MOST_KEPT: usize = 256;
