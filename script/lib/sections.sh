@@ -33,6 +33,8 @@ section_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-
 section_java() {
   # An engine of the family for the worker's contract; nothing changes it but its own folder.
   mvn --batch-mode --no-transfer-progress --file "$root/tests/operaton/pom.xml" package || return
+  # Models that somebody else has made, for the checks to be tried on.
+  mvn --batch-mode --no-transfer-progress --file "$root/tests/models/pom.xml" package || return
   if ! command -v pg_virtualenv >/dev/null; then
     skipped 'the engine on PostgreSQL' 'PostgreSQL is not installed'
     build_engine verify
