@@ -72,4 +72,15 @@ mod tests {
         assert!(sandboxed.contains("python_script") && !sandboxed.contains("http_request"));
         assert_eq!(context.default_topics, None);
     }
+
+    #[test]
+    fn what_the_operator_allows_all_processes_is_known() {
+        let listed = (
+            "PROCOS_SECURITY__DEFAULT__ALLOWED_TASKS".to_owned(),
+            "[a]".to_owned(),
+        );
+        let config = Config::load(None, [listed], &crate::config::Flags::default()).unwrap();
+        let topics = context(&config).unwrap().default_topics.unwrap();
+        assert_eq!(topics.into_iter().collect::<Vec<_>>(), ["a"]);
+    }
 }
