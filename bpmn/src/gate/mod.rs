@@ -51,7 +51,14 @@ pub fn judge(files: &[(&str, &[u8])], context: &GateContext) -> Judgement {
     let texts: Vec<_> = files.iter().map(|(file, bytes)| decode(file, bytes)).collect();
     for ((file, bytes), text) in files.iter().zip(&texts) {
         let before = all.findings.len();
-        checked.extend(one(file, bytes, text.as_deref(), context, &mut all, &mut scopes));
+        checked.extend(one(
+            file,
+            bytes,
+            text.as_deref().map_err(|fatal| &**fatal),
+            context,
+            &mut all,
+            &mut scopes,
+        ));
         in_order(&mut all.findings[before..]);
     }
     lint::together(&checked, context, &mut all.findings);
@@ -67,7 +74,7 @@ fn in_order(findings: &mut [Diagnostic]) {
 fn one<'t>(
     file: &str,
     bytes: &[u8],
-    text: Result<&'t str, &Box<Diagnostic>>,
+    text: Result<&'t str, &Diagnostic>,
     context: &GateContext,
     found: &mut Judgement,
     scopes: &mut Vec<Scope>,
@@ -112,10 +119,10 @@ fn one<'t>(
 
 fn tree<'t>(
     file: &str,
-    text: Result<&'t str, &Box<Diagnostic>>,
+    text: Result<&'t str, &Diagnostic>,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Tree<'t>> {
-    text.map_err(Clone::clone)
+    text.map_err(|fatal| Box::new(fatal.clone()))
         .and_then(|text| Tree::read(file, text))
         .map_err(|fatal| findings.push(*fatal))
         .ok()

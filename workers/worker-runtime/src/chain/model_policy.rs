@@ -161,7 +161,7 @@ fn unread(error: &EngineError) -> PolicyError {
         PolicyError::Undecided(reason)
     } else {
         PolicyError::Refused(format!(
-            "{reason}; the worker's login needs to read process definitions"
+            "{reason}; the worker's login needs to read process definitions, and deployments where models are not UTF-8"
         ))
     }
 }
