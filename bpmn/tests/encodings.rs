@@ -1,6 +1,8 @@
 //! Files in other encodings than UTF-8: read as the engine reads them, or refused.
 
 use bpmn::{GateContext, check, decode};
+use diagnostics::LineIndex;
+use proptest::prelude::*;
 
 /// What is read without a byte order mark, each with what byte 0xE9 is in it.
 const SINGLE: &[(&str, char)] = &[
@@ -242,4 +244,26 @@ fn a_file_without_a_name_is_told_in_every_encoding() {
     let dmn = "<definitions xmlns=\"https://www.omg.org/spec/DMN/20191111/MODEL/\"/>";
     let bytes = marked(b"\xff\xfe", &utf16(dmn, true));
     assert_eq!(bpmn::FileKind::of("id:1:2", &bytes), bpmn::FileKind::Dmn);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_bytes_there_is_an_answer_with_a_place_in_the_text(
+        mark in prop::sample::select(vec![b"".as_slice(), b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"]),
+        encoding in prop::sample::select(SINGLE).prop_map(|(name, _)| name),
+        bytes in prop::collection::vec(prop::num::u8::ANY, 0..64),
+    ) {
+        let declaration = format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?><a>");
+        for head in [b"".as_slice(), declaration.as_bytes()] {
+            let file = [mark, head, &bytes, b"</a>"].concat();
+            let found = check(&[("a.bpmn", file.as_slice())], &GateContext::default());
+            prop_assert!(!found.is_empty());
+            if let Ok(text) = decode("a.bpmn", &file) {
+                let end = LineIndex::new(&text).position(text.len());
+                prop_assert!(found.iter().filter_map(|it| it.range).all(|it| it.end <= end), "{found:?}");
+            }
+        }
+    }
 }
