@@ -55,7 +55,7 @@ struct Component<'t> {
 impl Form {
     /// Reads a form. There is one wherever the file is JSON with an id; findings may be there beside it.
     pub fn read(file: &str, bytes: &[u8]) -> (Option<Self>, Vec<Diagnostic>) {
-        let text = match xml::decode(file, bytes) {
+        let text = match xml::decode_utf8(file, bytes) {
             Ok(text) => text,
             Err(fatal) => return (None, vec![*fatal]),
         };

@@ -5,6 +5,7 @@
 //! - [`read()`] gives a [`Model`]: processes, topics, error catchers. It is as liberal as it can be, since it also
 //!   reads what other vendors' tools have deployed: whatever is well-formed XML with `definitions` at its root gives
 //!   a model, with its errors beside it.
+//! - [`decode()`] makes text of a file's bytes, as the engine's reader would: what is checked is what runs.
 //! - [`tree::Tree`] keeps every element, attribute and text with its place; [`camunda::Extensions`] and
 //!   [`security::Security`] are what stands in it, typed.
 //! - [`juel`] reads the engine's expressions, [`policy`] says which of them only read data.
@@ -32,5 +33,5 @@ pub use lint::complexity;
 pub use model::{
     ErrorDefinition, Event, Flow, FlowNode, Input, Kind, Message, Model, Process, Property, Topic, TopicUse,
 };
-pub use read::read;
-pub use xml::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, Namespace};
+pub use read::{read, read_text};
+pub use xml::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, Namespace, decode};

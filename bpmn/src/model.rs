@@ -125,6 +125,16 @@ pub struct Flow {
     pub range: Range,
 }
 
+impl Flow {
+    /// How messages call it: by its id, else by its ends.
+    pub(crate) fn called(&self) -> String {
+        match self.id.as_str() {
+            "" => format!("from `{}` to `{}`", self.source, self.target),
+            id => format!("`{id}`"),
+        }
+    }
+}
+
 /// What a flow node is, in BPMN's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are BPMN's own")]
@@ -177,7 +187,10 @@ pub enum Event {
     Signal,
     Timer,
     Escalation,
-    Compensation,
+    Compensation {
+        /// The activity that alone is compensated, by its id; none where all are.
+        activity: Option<String>,
+    },
     Conditional,
     Cancel,
     Link,

@@ -7,6 +7,11 @@ use crate::codes;
 use crate::tree::{Attribute, Element, Tree};
 use crate::xml::Namespace;
 
+mod misplaced;
+
+pub(crate) use misplaced::is_slip;
+pub use misplaced::misplaced;
+
 /// The namespace of this project's extensions.
 pub const NAMESPACE: &str = "urn:procos:bpmn:1.0";
 
@@ -112,9 +117,40 @@ impl Security {
         (policy, reader.findings)
     }
 
-    /// The entry for a topic; none where the topic is not allowed or the process does not limit topics.
-    pub fn allowed(&self, topic: &str) -> Option<&AllowedTask> {
-        self.allowed_tasks.iter().flatten().find(|it| it.topic == topic)
+    /// The entries for a topic; none where the topic is not allowed or the process does not limit topics.
+    pub fn allowed<'s>(&'s self, topic: &'s str) -> impl Iterator<Item = &'s AllowedTask> {
+        self.allowed_tasks
+            .iter()
+            .flatten()
+            .filter(move |it| it.topic == topic)
+    }
+
+    /// The sandbox level that is asked for with a topic: of entries for the same topic the strictest counts.
+    pub fn sandbox_level(&self, topic: &str) -> Option<SandboxLevel> {
+        self.allowed(topic).filter_map(|it| it.sandbox_level).max()
+    }
+}
+
+/// Why work cannot be walled in as a process asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmet {
+    /// It runs code of users, which needs a sandbox, and none is asked for.
+    NeedsSandbox,
+    /// It runs no code of users and has no sandbox, and one is asked for.
+    HasNoSandbox,
+}
+
+/// Whether the work of a topic can be walled in as a process asks for. The rule of the deploy gate and of the workers.
+///
+/// # Errors
+/// Why not.
+pub fn fits(asked: Option<SandboxLevel>, is_sandboxed: bool) -> Result<(), Unmet> {
+    match (asked, is_sandboxed) {
+        (Some(SandboxLevel::None), true) => Err(Unmet::NeedsSandbox),
+        (Some(SandboxLevel::Low | SandboxLevel::Medium | SandboxLevel::High), false) => {
+            Err(Unmet::HasNoSandbox)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -259,8 +295,7 @@ mod tests {
             "<b:definitions xmlns:b=\"http://www.omg.org/spec/BPMN/20100524/MODEL\" xmlns:p=\"{NAMESPACE}\">\
              <b:process><b:extensionElements>\n{content}</b:extensionElements></b:process></b:definitions>"
         );
-        let (tree, _) = Tree::read("a.bpmn", text.as_bytes());
-        let tree = tree.unwrap();
+        let tree = Tree::read("a.bpmn", &text).unwrap();
         let (policy, findings) = Security::read("a.bpmn", &tree, &tree.root().children[0]);
         (policy, findings.iter().map(ToString::to_string).collect())
     }
@@ -274,12 +309,10 @@ mod tests {
         );
         assert_eq!(findings, [""; 0]);
         let policy = policy.unwrap();
-        assert_eq!(
-            policy.allowed("a").unwrap().sandbox_level,
-            Some(SandboxLevel::High)
-        );
-        assert_eq!(policy.allowed("b").unwrap().sandbox_level, None);
-        assert_eq!(policy.allowed("c"), None);
+        assert_eq!(policy.sandbox_level("a"), Some(SandboxLevel::High));
+        assert_eq!(policy.allowed("b").count(), 1);
+        assert_eq!(policy.sandbox_level("b"), None);
+        assert_eq!(policy.allowed("c").count(), 0);
         assert_eq!(policy.data_classification, Some(DataClassification::Confidential));
         assert_eq!(policy.roles, Some(vec!["clerk".to_owned(), "boss".to_owned()]));
         assert_eq!(policy.encrypted, ["iban"]);

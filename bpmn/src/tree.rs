@@ -18,24 +18,16 @@ pub struct Tree<'t> {
 }
 
 impl<'t> Tree<'t> {
-    /// Reads a file. `file` is what findings call it. There is a tree wherever the file is well-formed XML within
-    /// the limits; findings may be there beside it. Never panics, whatever the bytes.
-    pub fn read(file: &str, bytes: &'t [u8]) -> (Option<Self>, Vec<Diagnostic>) {
-        let mut findings = Vec::new();
-        let tree = Self::read_into(file, bytes, &mut findings)
-            .map_err(|fatal| findings.push(*fatal))
-            .ok();
-        (tree, findings)
-    }
-
-    pub(crate) fn read_into(
-        file: &str,
-        bytes: &'t [u8],
-        findings: &mut Vec<Diagnostic>,
-    ) -> Result<Self, Box<Diagnostic>> {
-        let text = xml::decode(file, bytes)?;
+    /// Reads a file's text, which [`decode`](crate::decode) gives. `file` is what the finding calls it. What encoding
+    /// the text declares does not matter any more, and a byte order mark that is still there goes. Never panics,
+    /// whatever the text.
+    ///
+    /// # Errors
+    /// Where the text is not well-formed XML within the limits.
+    pub fn read(file: &str, text: &'t str) -> Result<Self, Box<Diagnostic>> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = LineIndex::new(text);
-        let root = xml::parse(file, text, &lines, findings)?;
+        let root = xml::parse(file, text, &lines)?;
         Ok(Self { text, lines, root })
     }
 

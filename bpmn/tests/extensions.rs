@@ -15,8 +15,7 @@ fn clean() -> String {
 }
 
 fn of(text: &str, id: &str) -> Extensions {
-    let (tree, _) = Tree::read("a.bpmn", text.as_bytes());
-    let tree = tree.unwrap();
+    let tree = Tree::read("a.bpmn", text).unwrap();
     let mut elements = tree.root().descendants();
     let element: &Element<'_> = elements.find(|it| it.value("id") == Some(id)).unwrap();
     Extensions::of(&tree, element)

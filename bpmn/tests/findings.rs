@@ -293,49 +293,6 @@ fn places_are_exact() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8() {
-    assert_eq!(places(b"<a>\r\n\xc3\xa9\xff</a>"), ["2:2-2:2 not-utf8"]);
-    assert_eq!(places(b"\xff\xfe<\0a\0/\0>\0"), ["not-utf8"]);
-}
-
-/// Of the same characters an XML 1.1 reader, such as the engine's, makes another model: U+0085 ends a line there, so that
-/// `schemaLocation="MODEL BPMN20.xsd\u{85}urn:x\u{85}http://x/y.xsd"` names one more address, which it fetches.
-#[test]
-fn xml_1_1_is_refused() {
-    let with = |version: &str| {
-        let text = format!(
-            "<?xml version='{version}'?><definitions xmlns='http://www.omg.org/spec/BPMN/20100524/MODEL' \
-             xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:schemaLocation='http://www.omg.org/spec/BPMN/20100524/MODEL \
-             BPMN20.xsd\u{85}urn:x\u{85}http://x/y.xsd'><process id='p' isExecutable='true'/></definitions>"
-        );
-        let (_, findings) = read("a.bpmn", text.as_bytes());
-        findings.iter().any(|it| it.code == "not-xml")
-    };
-    assert_eq!(["1.0", "1.1", "2.0"].map(with), [false, true, true]);
-}
-
-#[test]
-fn a_declared_encoding_matters_where_characters_differ() {
-    let with = |encoding: &str, name: &str| {
-        let process =
-            format!(r#"<process id="a" name="{name}" isExecutable="true" camunda:historyTimeToLive="7"/>"#);
-        let text = format!(
-            "<?xml version=\"1.0\" encoding=\"{encoding}\"?>{}",
-            file(&process)
-        );
-        let (model, findings) = read("a.bpmn", text.as_bytes());
-        assert!(model.is_some());
-        findings.into_iter().map(|it| it.code).collect::<Vec<_>>()
-    };
-    assert!(with("utf-8", "é").is_empty());
-    assert!(with("ISO-8859-1", "e").is_empty());
-    assert_eq!(with("ISO-8859-1", "é"), ["not-utf8"]);
-    assert_eq!(with("UTF-16", "e"), ["not-utf8"]);
-    // The same bytes are another file there.
-    assert_eq!(with("IBM037", "e"), ["not-utf8"]);
-}
-
-#[test]
 fn a_byte_order_mark_is_no_column() {
     assert_eq!(places("\u{feff}<a><x:b/></a>".as_bytes()), ["1:4-1:10 not-xml"]);
 }

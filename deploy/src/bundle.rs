@@ -70,14 +70,16 @@ impl Bundle {
     /// widely it costs new versions, taken too narrowly it keeps a form from being seen. A script, too, is looked for in
     /// the deployment of its process.
     pub(crate) fn holds_together(&self) -> bool {
-        let refers = |content: &[u8]| {
-            [b"\"deployment\"".as_slice(), b"'deployment'", b":deployment:"]
-                .iter()
-                .any(|mark| content.windows(mark.len()).any(|window| window == *mark))
+        let refers = |model: &Model| {
+            bpmn::decode(&model.file, &model.content).is_ok_and(|text| {
+                ["\"deployment\"", "'deployment'", ":deployment:"]
+                    .iter()
+                    .any(|mark| text.contains(mark))
+            })
         };
         self.models
             .iter()
-            .any(|model| model.is_script() || model.is_bpmn() && refers(&model.content))
+            .any(|model| model.is_script() || model.is_bpmn() && refers(model))
     }
 
     /// The models, and the scripts that go along with them, by resource name.
@@ -89,6 +91,7 @@ impl Bundle {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::fixtures::{bundle, process};
 
     #[test]
@@ -113,5 +116,18 @@ mod tests {
             let bundle = bundle(&[("plain.bpmn", &plain), ("with.bpmn", &text)]);
             assert_eq!(bundle.holds_together(), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn a_reference_is_seen_in_every_encoding() {
+        let text = process("p").replace("<userTask", "<userTask camunda:formRefBinding=\"deployment\"");
+        let wide = text.encode_utf16().flat_map(u16::to_le_bytes);
+        let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(wide).collect();
+        let model = Model {
+            resource: "a.bpmn".to_owned(),
+            file: "a.bpmn".to_owned(),
+            content: bytes.into(),
+        };
+        assert!(Bundle::new("x", vec![model]).holds_together());
     }
 }

@@ -156,13 +156,13 @@ fn quoted<'b>(bundle: &'b Bundle, message: &str) -> Vec<(&'b str, Range)> {
     };
     let mut places = Vec::new();
     for model in bundle.models().iter().filter(|model| model.is_bpmn()) {
-        let text = std::str::from_utf8(&model.content).unwrap_or_default();
+        let text = bpmn::decode(&model.file, &model.content).unwrap_or_default();
         let mut end = 0;
         for line in text.split_inclusive('\n') {
             end += line.len();
             if quick_xml::escape::unescape(line).is_ok_and(|line| line.contains(expression)) {
                 let begin = end - line.trim_start().len();
-                let range = LineIndex::new(text).range(begin..begin + line.trim().len());
+                let range = LineIndex::new(&text).range(begin..begin + line.trim().len());
                 places.push((model.file.as_str(), range));
             }
         }

@@ -35,6 +35,8 @@ section_java() {
   mvn --batch-mode --no-transfer-progress --file "$root/tests/operaton/pom.xml" package || return
   # And one that runs what models say: what the gate refuses is seen to run there.
   mvn --batch-mode --no-transfer-progress --file "$root/tests/open/pom.xml" package || return
+  # Models that somebody else has made, for the checks to be tried on.
+  mvn --batch-mode --no-transfer-progress --file "$root/tests/models/pom.xml" package || return
   if ! command -v pg_virtualenv >/dev/null; then
     skipped 'the engine on PostgreSQL' 'PostgreSQL is not installed'
     build_engine verify

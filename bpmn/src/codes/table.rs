@@ -19,8 +19,8 @@ codes! {
     /// The file is larger than the reader takes, in bytes or in elements.
     FILE_TOO_LARGE = "file-too-large",
         "split the model: move parts into processes of their own and reach them by call activities";
-    /// The file's bytes are not UTF-8.
-    NOT_UTF8 = "not-utf8",
+    /// It cannot be told for certain what the file's bytes mean.
+    UNREADABLE_ENCODING = "unreadable-encoding",
         "save the file as UTF-8";
     /// The file is not well-formed XML.
     NOT_XML = "not-xml",
@@ -68,7 +68,16 @@ codes! {
     /// Two policies: which of them counts would be a guess.
     SECURITY_TWICE = "security-twice",
         "put all rules into one procos:security";
-    /// A topic that the process's own policy does not list.
+    /// A policy where nobody reads it.
+    SECURITY_MISPLACED = "security-misplaced",
+        "put procos:security into the extensionElements of the process itself, not of a task, the collaboration or the file";
+    /// A policy in a namespace that is nearly the right one.
+    SECURITY_NAMESPACE = "security-namespace",
+        "declare xmlns:procos=\"urn:procos:bpmn:1.0\" and write procos: before the names";
+    /// A sandbox level that the topic's work cannot have.
+    SANDBOX_LEVEL = "sandbox-level",
+        "for topics that run code of users write low, medium or high, for others none, or leave sandboxLevel out";
+    /// A topic that neither the process's own policy nor the operator's lists.
     TOPIC_NOT_ALLOWED = "topic-not-allowed",
         "add the topic to procos:allowedTasks, with the sandbox level that its work needs, or use another topic";
     /// An expression that the engine could not read, or that is too deep to be judged.
@@ -203,6 +212,9 @@ codes! {
     /// Processes that call each other in a circle.
     CALL_RECURSION = "call-recursion",
         "see that a condition ends it; for repetition use a loop within one process";
+    /// An exception that lets nothing pass.
+    UNUSED_EXCEPTION = "unused-exception",
+        "remove it from security.gate.allow, or correct its element and code";
     /// A process with very many ways through it.
     COMPLEX_PROCESS = "complex-process",
         "move parts into processes of their own and reach them by call activities";

@@ -23,6 +23,10 @@ pub struct GateContext {
     pub topics: Option<BTreeMap<String, Vec<String>>>,
     /// The topics whose input parameter `script` is code.
     pub script_topics: BTreeSet<String>,
+    /// Of `topics` those that run code of users, in a sandbox; none where nobody knows.
+    pub sandboxed_topics: Option<BTreeSet<String>>,
+    /// The topics that a process may use that lists none itself; none where it may use all.
+    pub default_topics: Option<BTreeSet<String>>,
     /// The keys of processes that are deployed already, for call activities; none where nobody knows.
     pub deployed: Option<BTreeSet<String>>,
     /// The present time, for timers' dates; none where nobody knows.
@@ -35,6 +39,8 @@ impl Default for GateContext {
             allowances: Vec::new(),
             topics: None,
             script_topics: SCRIPT_TOPICS.iter().map(|it| (*it).to_owned()).collect(),
+            sandboxed_topics: None,
+            default_topics: None,
             deployed: None,
             now: None,
         }
@@ -56,6 +62,13 @@ pub struct Allowance {
 }
 
 impl GateContext {
+    /// Whether a topic's work runs in a sandbox; none where nobody knows.
+    pub(super) fn is_sandboxed(&self, topic: &str) -> Option<bool> {
+        let is_known = self.topics.as_ref()?.contains_key(topic);
+        let sandboxed = self.sandboxed_topics.as_ref()?;
+        is_known.then(|| sandboxed.contains(topic))
+    }
+
     pub(super) fn allows(&self, process: &str, element: &str, code: &str) -> Option<&Allowance> {
         self.allowances
             .iter()

@@ -4,6 +4,7 @@ use super::expression::{self, Source};
 use super::parameters;
 use super::walk::{Walk, shown};
 use crate::codes::{self, Code};
+use crate::security;
 use crate::tree::Element;
 use crate::xml::Namespace;
 
@@ -22,6 +23,8 @@ pub(super) fn check(walk: &mut Walk<'_, '_>, owner: &Element<'_>, extension: &El
         (_, "errorEventDefinition") => attributes(walk, extension, &["expression"], &[]),
         // `DefaultFailedJobParseListener.setFailedJobRetryTimeCycleValue` looks into both namespaces.
         (Namespace::Camunda | Namespace::Fox, "failedJobRetryTimeCycle") => text(walk, extension),
+        // It is told as a policy that is none.
+        _ if security::is_slip(extension) => {}
         (Namespace::Camunda, _) => camunda(walk, owner, extension),
         (Namespace::Procos, _) => quiet(walk, extension),
         (Namespace::Tool, _) => quiet(walk, extension),

@@ -49,6 +49,10 @@ pub(super) fn check(findings: &mut Findings<'_>, tree: &Tree<'_>, source: &Sourc
             }
             at += length;
             behind_dot = false;
+        } else if text[at..].starts_with("..") {
+            // A range, such as `1..count(list)`.
+            at += "..".len();
+            behind_dot = false;
         } else {
             behind_dot = c == '.' || behind_dot && c.is_whitespace();
             at += c.len_utf8();

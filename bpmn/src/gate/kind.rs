@@ -1,5 +1,7 @@
 //! What a file is, as the engine tells it.
 
+use crate::xml;
+
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -35,17 +37,16 @@ impl FileKind {
         if let Some((_, kind)) = SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix)) {
             return *kind;
         }
-        let begin = bytes
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(bytes)
-            .trim_ascii_start();
-        let head = &begin[..begin.len().min(4096)];
-        let mentions = |what: &[u8]| head.windows(what.len()).any(|it| it == what);
-        match head.first() {
-            Some(b'<') if mentions(b"/spec/DMN/") => Self::Dmn,
-            Some(b'<') if mentions(b"/spec/CMMN/") => Self::Cmmn,
-            Some(b'<') => Self::Bpmn,
-            _ => Self::Other,
+        let head = xml::head(bytes);
+        let head = head.trim_start();
+        if !head.starts_with('<') {
+            Self::Other
+        } else if head.contains("/spec/DMN/") {
+            Self::Dmn
+        } else if head.contains("/spec/CMMN/") {
+            Self::Cmmn
+        } else {
+            Self::Bpmn
         }
     }
 }

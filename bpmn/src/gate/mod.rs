@@ -5,6 +5,7 @@
 
 mod context;
 mod dmn;
+mod exceptions;
 mod expression;
 mod extensions;
 mod feel;
@@ -20,10 +21,11 @@ pub use context::{Allowance, GateContext, SCRIPT_TOPICS};
 pub use kind::FileKind;
 
 use diagnostics::Diagnostic;
+use exceptions::Scope;
 
 use crate::lint::{self, Checked};
 use crate::tree::Tree;
-use crate::{codes, read};
+use crate::{codes, decode, read};
 
 /// What the gate says about models.
 #[derive(Debug, Default)]
@@ -44,13 +46,23 @@ pub fn check(files: &[(&str, &[u8])], context: &GateContext) -> Vec<Diagnostic> 
 /// engine, and whether they are likely to do what is meant.
 pub fn judge(files: &[(&str, &[u8])], context: &GateContext) -> Judgement {
     let mut all = Judgement::default();
-    let mut checked = Vec::new();
-    for (file, bytes) in files {
+    let (mut checked, mut scopes) = (Vec::new(), Vec::new());
+    // Trees borrow from the texts.
+    let texts: Vec<_> = files.iter().map(|(file, bytes)| decode(file, bytes)).collect();
+    for ((file, bytes), text) in files.iter().zip(&texts) {
         let before = all.findings.len();
-        checked.extend(one(file, bytes, context, &mut all));
+        checked.extend(one(
+            file,
+            bytes,
+            text.as_deref().map_err(|fatal| &**fatal),
+            context,
+            &mut all,
+            &mut scopes,
+        ));
         in_order(&mut all.findings[before..]);
     }
     lint::together(&checked, context, &mut all.findings);
+    exceptions::unused(&scopes, context, &mut all);
     all
 }
 
@@ -59,10 +71,17 @@ fn in_order(findings: &mut [Diagnostic]) {
     findings.sort_by_key(|it| it.range.map(|range| (range.start, range.end)));
 }
 
-fn one<'t>(file: &str, bytes: &'t [u8], context: &GateContext, found: &mut Judgement) -> Option<Checked<'t>> {
+fn one<'t>(
+    file: &str,
+    bytes: &[u8],
+    text: Result<&'t str, &Diagnostic>,
+    context: &GateContext,
+    found: &mut Judgement,
+    scopes: &mut Vec<Scope>,
+) -> Option<Checked<'t>> {
     match FileKind::of(file, bytes) {
         FileKind::Bpmn => {
-            let tree = tree(file, bytes, &mut found.findings)?;
+            let tree = tree(file, text, &mut found.findings)?;
             let model = match read::from_tree(file, &tree, &mut found.findings) {
                 Ok(model) => model,
                 Err(fatal) => {
@@ -71,13 +90,15 @@ fn one<'t>(file: &str, bytes: &'t [u8], context: &GateContext, found: &mut Judge
                 }
             };
             walk::check(file, &tree, context, found);
+            scopes.extend(Scope::of(file, &tree));
             let checked = Checked::new(file, tree, model);
             lint::alone(&checked, context, &mut found.findings);
             Some(checked)
         }
         FileKind::Dmn => {
-            if let Some(tree) = tree(file, bytes, &mut found.findings) {
+            if let Some(tree) = tree(file, text, &mut found.findings) {
                 dmn::check(file, &tree, context, found);
+                scopes.extend(Scope::of(file, &tree));
             }
             None
         }
@@ -96,8 +117,13 @@ fn one<'t>(file: &str, bytes: &'t [u8], context: &GateContext, found: &mut Judge
     }
 }
 
-fn tree<'t>(file: &str, bytes: &'t [u8], findings: &mut Vec<Diagnostic>) -> Option<Tree<'t>> {
-    Tree::read_into(file, bytes, findings)
+fn tree<'t>(
+    file: &str,
+    text: Result<&'t str, &Diagnostic>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Tree<'t>> {
+    text.map_err(|fatal| Box::new(fatal.clone()))
+        .and_then(|text| Tree::read(file, text))
         .map_err(|fatal| findings.push(*fatal))
         .ok()
 }

@@ -5,7 +5,7 @@ use super::findings::Findings;
 use super::places::{self, Effect, Part};
 use super::{GateContext, Judgement, extensions, feel, topics};
 use crate::codes;
-use crate::security::Security;
+use crate::security::{self, Security};
 use crate::tree::{Attribute, Element, Tree};
 use crate::xml::Namespace;
 
@@ -16,6 +16,8 @@ pub(super) fn check(file: &str, tree: &Tree<'_>, context: &GateContext, found: &
         topic: None,
     };
     walk.element(tree.root());
+    let misplaced = security::misplaced(file, tree);
+    walk.findings.extend(misplaced);
 }
 
 pub(super) struct Walk<'c, 't> {
@@ -66,9 +68,7 @@ impl Walk<'_, '_> {
             "process" => {
                 let (policy, mistakes) = Security::read(self.findings.file(), self.tree, element);
                 self.findings.extend(mistakes);
-                if let Some(policy) = policy {
-                    topics::check(self, element, &policy);
-                }
+                topics::check(self, element, policy.as_ref());
             }
             _ => {}
         }
@@ -88,6 +88,7 @@ impl Walk<'_, '_> {
                     extensions::check(self, parent, extension);
                 }
             }
+            (Namespace::Bpmn, "script") if parent.name == "scriptTask" => self.script(child),
             (Namespace::Bpmn, _) => self.element(child),
             (Namespace::Diagram, "BPMNDiagram") if parent.name == "definitions" => {
                 for element in child.descendants() {
@@ -95,6 +96,17 @@ impl Walk<'_, '_> {
                 }
             }
             _ => self.foreign(child),
+        }
+    }
+
+    /// The code of a script task, which is refused as one: an expression in it is no other finding.
+    fn script(&mut self, script: &Element<'_>) {
+        self.schema_location(script);
+        for attribute in &script.attributes {
+            self.attribute(script, attribute);
+        }
+        for child in &script.children {
+            self.child(script, child);
         }
     }
 

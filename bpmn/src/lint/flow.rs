@@ -117,7 +117,10 @@ fn dead_ends(file: &str, process: &Process, graph: &Graph, findings: &mut Vec<Di
         let ends = match node.kind {
             Kind::EndEvent | Kind::SubProcess { by_event: true } => true,
             Kind::IntermediateThrowEvent => node.events.contains(&Event::Link),
-            Kind::BoundaryEvent { .. } => node.events.contains(&Event::Compensation),
+            Kind::BoundaryEvent { .. } => node
+                .events
+                .iter()
+                .any(|it| matches!(it, Event::Compensation { .. })),
             _ => node.for_compensation,
         };
         let in_ad_hoc = process

@@ -29,10 +29,14 @@ pub(super) fn check(file: &str, process: &Process, findings: &mut Vec<Diagnostic
         {
             open = true;
             let message = format!(
-                "the sequence flow `{}` leaves the gateway `{}` without a condition and is not its default",
-                flow.id, node.id
+                "the sequence flow {} leaves the gateway `{}` without a condition and is not its default",
+                flow.called(),
+                node.id
             );
-            findings.push(codes::FLOW_WITHOUT_CONDITION.warning(file, flow.range, message));
+            // An inclusive gateway takes it always, which may well be meant; but then its default never.
+            if node.kind == Kind::ExclusiveGateway || node.default.is_some() {
+                findings.push(codes::FLOW_WITHOUT_CONDITION.warning(file, flow.range, message));
+            }
         }
         if !open && !leaving.iter().any(|it| is_default(it)) && !covers_all(&leaving) {
             let message = format!(

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use diagnostics::Diagnostic;
 
 use crate::codes;
-use crate::model::{Kind, Model};
+use crate::model::{Event, FlowNode, Kind, Model, Process};
 use crate::tree::{Element, Tree};
 use crate::xml::Namespace;
 
@@ -48,12 +48,15 @@ pub(super) fn check(file: &str, tree: &Tree<'_>, model: &Model, findings: &mut V
             .iter()
             .map(|it| (it.parent, it.id.as_str()))
             .collect();
+        for node in &process.nodes {
+            compensation(file, process, node, &here, findings);
+        }
         for flow in &process.flows {
             for (end, id) in [("sourceRef", &flow.source), ("targetRef", &flow.target)] {
                 if !here.contains(&(flow.parent, id.as_str())) {
                     let message = format!(
-                        "`{end}` of the sequence flow `{}` names `{id}`, which is not in the same process or subprocess",
-                        flow.id
+                        "`{end}` of the sequence flow {} names `{id}`, which is not in the same process or subprocess",
+                        flow.called()
                     );
                     findings.push(codes::UNRESOLVED_REFERENCE.warning(file, flow.range, message));
                 }
@@ -77,6 +80,37 @@ pub(super) fn check(file: &str, tree: &Tree<'_>, model: &Model, findings: &mut V
                 );
                 findings.push(codes::UNRESOLVED_REFERENCE.warning(file, node.range, message));
             }
+        }
+    }
+}
+
+/// What a compensation that is thrown compensates: an activity beside it, and out of an event subprocess one beside that
+/// (`BpmnParse.parseThrowCompensateEventDefinition`).
+fn compensation(
+    file: &str,
+    process: &Process,
+    node: &FlowNode,
+    here: &HashSet<(Option<usize>, &str)>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    if !matches!(node.kind, Kind::IntermediateThrowEvent | Kind::EndEvent) {
+        return;
+    }
+    let around = process
+        .parent(node)
+        .filter(|it| it.kind == Kind::SubProcess { by_event: true })
+        .map(|it| it.parent);
+    for event in &node.events {
+        let Event::Compensation { activity: Some(id) } = event else {
+            continue;
+        };
+        let is_there = |parent| here.contains(&(parent, id.as_str()));
+        if !is_there(node.parent) && !around.is_some_and(is_there) {
+            let message = format!(
+                "`activityRef` of the compensation `{}` names `{id}`, which is no activity beside it",
+                node.id
+            );
+            findings.push(codes::UNRESOLVED_REFERENCE.warning(file, node.range, message));
         }
     }
 }

@@ -20,12 +20,11 @@ use super::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, Namespace};
 use crate::codes;
 use crate::tree::{Attribute, Declaration, Element, Text};
 
-/// Reads the whole document, or says where it breaks. What does not keep it from being read goes to `findings`.
+/// Reads the whole document, or says where it breaks. What encoding it declares does not matter any more.
 pub(crate) fn parse<'t>(
     file: &str,
     text: &'t str,
     lines: &LineIndex<'_>,
-    findings: &mut Vec<Diagnostic>,
 ) -> Result<Element<'t>, Box<Diagnostic>> {
     let say = |broken: Broken| {
         let diagnostic = broken.code.error(file, lines.range(broken.place), broken.message);
@@ -47,11 +46,8 @@ pub(crate) fn parse<'t>(
         begun: false,
         root: None,
         elements: 0,
-        encoding: None,
     };
-    let result = builder.run();
-    findings.extend(builder.encoding.map(say));
-    result.map_err(|broken| Box::new(say(broken)))?;
+    builder.run().map_err(|broken| Box::new(say(broken)))?;
     builder.root.ok_or_else(|| {
         let what = if text.trim().is_empty() {
             "the file is empty"
@@ -73,8 +69,6 @@ struct Builder<'t> {
     /// The root, once it has ended.
     root: Option<Element<'t>>,
     elements: usize,
-    /// What is wrong with the declared encoding.
-    encoding: Option<Broken>,
 }
 
 impl<'t> Builder<'t> {
@@ -121,25 +115,12 @@ impl<'t> Builder<'t> {
                     };
                     self.text(Cow::Owned(meant), here);
                 }
-                Event::Decl(declaration) => {
+                Event::Decl(_) => {
                     if here.start != 0 {
                         return Err(Broken::xml(
                             here,
                             "the XML declaration must be the first thing in the file",
                         ));
-                    }
-                    // In XML 1.1 characters are space that are text here: an address could hide behind one.
-                    if declaration.version().is_ok_and(|version| &*version != "1.0") {
-                        return Err(Broken::xml(
-                            here,
-                            "the file says that it is not XML 1.0, which alone is read: write version=\"1.0\"",
-                        ));
-                    }
-                    let encoding = declaration.encoding().and_then(Result::ok);
-                    if let Some(name) = encoding.filter(|name| self.misread(name)) {
-                        let message =
-                            format!("the file says that its encoding is {name}, only UTF-8 is read");
-                        self.encoding = Some(Broken::new(&codes::NOT_UTF8, here, message));
                     }
                 }
                 Event::DocType(_) => {
@@ -322,18 +303,6 @@ impl<'t> Builder<'t> {
             "this is not XML"
         };
         Err(Broken::xml(at..here.end, message))
-    }
-
-    /// Whether a declared encoding makes other characters of these bytes than UTF-8 does. What the engine hands
-    /// out has been decoded already, so this is said but does not keep anybody from reading on.
-    fn misread(&self, encoding: &str) -> bool {
-        let encoding = encoding.to_ascii_lowercase();
-        let same = ["utf-8", "utf8", "us-ascii", "ascii"].contains(&encoding.as_str());
-        // Their first 128 characters are ASCII. Others, such as EBCDIC, make another file of the same bytes.
-        let extends_ascii = ["iso-8859-", "iso8859", "latin", "windows-125", "cp125"]
-            .iter()
-            .any(|it| encoding.starts_with(it));
-        !(same || extends_ascii && self.text.is_ascii())
     }
 
     /// The part of the text that an event's piece is: events borrow from the tag, the tree from the text.

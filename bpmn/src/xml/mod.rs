@@ -3,10 +3,12 @@
 mod broken;
 mod build;
 mod decode;
+mod encoding;
 mod names;
 
 pub(crate) use build::parse;
-pub(crate) use decode::decode;
+pub use decode::decode;
+pub(crate) use decode::{decode_utf8, head};
 pub(crate) use names::CAMUNDA;
 pub use names::Namespace;
 

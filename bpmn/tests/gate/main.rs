@@ -163,6 +163,30 @@ fn an_exception_is_for_its_process_element_and_code_alone() {
     }
 }
 
+/// Its code is what is wrong with a script task: who allows the one has allowed the other.
+#[test]
+fn an_expression_in_the_code_of_a_script_task_is_no_second_finding() {
+    let found = |what: &str| {
+        let text = model(CLEAN, "scope", what, str::to_owned);
+        let found = check(&[("a.bpmn", text.as_bytes())], &GateContext::default());
+        let codes = errors(&found).into_iter().map(|it| it.code.clone());
+        codes.collect::<Vec<_>>()
+    };
+    let code = "<bpmn:script>${x.run()}</bpmn:script>";
+    assert_eq!(
+        found(&format!("<bpmn:scriptTask id='t'>{code}</bpmn:scriptTask>")),
+        ["script-task"]
+    );
+    assert_eq!(
+        found(&format!("<bpmn:task id='t'>{code}</bpmn:task>")),
+        ["expression-place"]
+    );
+    assert_eq!(
+        found("<bpmn:scriptTask id='t'><bpmn:script camunda:class='X'/></bpmn:scriptTask>"),
+        ["script-task", "java-class"]
+    );
+}
+
 #[test]
 fn a_policy_with_mistakes_is_refused() {
     let text = model(CLEAN, "", "", str::to_owned).replace("sandboxLevel=\"low\"", "sandboxLevel=\"lax\"");

@@ -1,5 +1,6 @@
 //! `procos check`: the deploy gate without an engine.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ::deploy::{Bundle, Report};
@@ -69,12 +70,17 @@ fn page(code: &str) -> Option<&'static str> {
 
 /// The findings with their places, and a line that sums up.
 fn text(report: &Report, bundle: &Bundle, theme: &Theme) -> String {
-    let sources: HashMap<&str, &str> = bundle
+    let sources: HashMap<&str, Cow<'_, str>> = bundle
         .models()
         .iter()
-        .filter_map(|model| Some((model.file.as_str(), std::str::from_utf8(&model.content).ok()?)))
+        .filter_map(|model| {
+            Some((
+                model.file.as_str(),
+                bpmn::decode(&model.file, &model.content).ok()?,
+            ))
+        })
         .collect();
-    let source = |file: &str| sources.get(file).copied();
+    let source = |file: &str| sources.get(file).map(|text| &**text);
     let mut parts: Vec<String> = report
         .diagnostics
         .iter()

@@ -1,5 +1,6 @@
 //! `procos deploy`: checks models, then puts them on the engine.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ::deploy::{Bundle, DeployError, DeployedDefinition, Outcome, Report};
@@ -97,12 +98,21 @@ fn tell(
 }
 
 pub(super) fn text(outcome: Option<&Outcome>, report: &Report, bundle: &Bundle, theme: &Theme) -> String {
-    let sources: HashMap<&str, &str> = bundle
+    let sources: HashMap<&str, Cow<'_, str>> = bundle
         .models()
         .iter()
-        .filter_map(|model| Some((model.file.as_str(), std::str::from_utf8(&model.content).ok()?)))
+        .filter_map(|model| {
+            Some((
+                model.file.as_str(),
+                bpmn::decode(&model.file, &model.content).ok()?,
+            ))
+        })
         .collect();
-    let findings = diagnostics::render_report(report, |file| sources.get(file).copied(), theme.is_coloured());
+    let findings = diagnostics::render_report(
+        report,
+        |file| sources.get(file).map(|text| &**text),
+        theme.is_coloured(),
+    );
     let Some(outcome) = outcome else {
         return match findings.is_empty() {
             true => format!("{} no findings", theme.good("✓")),

@@ -50,9 +50,12 @@ pub(super) fn kernel_settings(config: &Config, credentials: &Credentials) -> Res
         boot_timeout: settings.microkernel.bootstrap_timeout,
         system_processes: vec![embedded::system_processes()],
         process_directories: settings.microkernel.process_directories.clone(),
-        // Dates of timers are not judged: what was right once shall not be wrong at a later boot.
+        // What was right once shall not be wrong at a later boot: neither the time nor what the configuration now says
+        // of topics is looked at. The workers refuse what it forbids.
         gate: deploy::GateContext {
             now: None,
+            sandboxed_topics: None,
+            default_topics: None,
             ..gate::context(config)?
         },
         around: Around {

@@ -111,7 +111,8 @@ impl Pools {
         journal: PathBuf,
         defaults: PolicyDefaults,
     ) -> Result<Self, Trouble> {
-        let definitions = Definitions::new(engine.clone());
+        // Models that are not UTF-8 are in the deployments, which the workers' own login may not read.
+        let definitions = Definitions::new(steering.clone());
         let chain = Chain::builder()
             .policy(ModelPolicy::new(definitions.clone()).defaults(defaults))
             .build();

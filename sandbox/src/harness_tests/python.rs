@@ -261,7 +261,10 @@ fn what_most_scripts_import_is_imported_while_nobody_waits() {
 #[test]
 fn without_the_parts_in_c_the_module_itself_reads_and_writes() {
     let command = Language::Python.command();
-    let harness = command.last().unwrap().replace("import _json\n", "import _json_is_not_here\n");
+    let harness = command
+        .last()
+        .unwrap()
+        .replace("import _json\n", "import _json_is_not_here\n");
     let command = [&command[..command.len() - 1], &[harness.as_str()]].concat();
     let inputs = json!({"a": [1.5, "é", null]});
     let source = "import sys\nresult = [inputs, 'json' in sys.modules]";

@@ -60,14 +60,19 @@ fn a_file_in_another_encoding() {
         .chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap())
         .collect();
-    refused_file(latin1, "5:33", &["not-utf8", "0xF6", "save the file as UTF-8"]);
-    let utf16: Vec<u8> = [0xfe, 0xff]
-        .into_iter()
-        .chain(text.encode_utf16().flat_map(u16::to_be_bytes))
-        .collect();
-    refused_file(utf16, "", &["not-utf8", "UTF-16"]);
-    let declared = format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n{text}");
-    refused_file(declared, "1:1", &["ISO-8859-1"]);
+    refused_file(
+        latin1,
+        "5:33",
+        &["unreadable-encoding", "0xF6", "save the file as UTF-8"],
+    );
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    refused_file(
+        utf16,
+        "",
+        &["unreadable-encoding", "UTF-16", "no byte order mark"],
+    );
+    let declared = format!("<?xml version=\"1.0\" encoding=\"UTF-7\"?>\n{text}");
+    refused_file(declared, "1:1", &["unreadable-encoding", "UTF-7"]);
 }
 
 #[test]

@@ -50,6 +50,7 @@ macro_rules! contract {
 
 mod definitions;
 mod deployments;
+mod encodings;
 mod engine;
 mod errors;
 mod fetching;

@@ -8,6 +8,7 @@
 )]
 
 mod docker;
+mod encodings;
 mod gate;
 mod gateway;
 mod java;

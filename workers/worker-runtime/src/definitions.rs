@@ -9,8 +9,9 @@ use engine_client::{EngineClient, EngineError, InstanceQuery, LockedTask};
 use tokio::sync::OnceCell;
 
 mod policies;
+mod source;
 
-pub(crate) use policies::{Declared, Policies};
+pub(crate) use policies::{Declared, Policies, declared};
 
 /// More versions than this are not kept at once: models are small, and so few are in use at a time.
 const MOST_KEPT: usize = 256;
@@ -71,8 +72,8 @@ impl Definitions {
             slots.unwrap_or_else(PoisonError::into_inner).slot(definition_id)
         };
         let read = || async {
-            let xml = self.0.engine.definition_xml(definition_id).await?;
-            Ok(Arc::new(Definition::read(definition_id, xml.as_bytes())))
+            let model = source::bytes(&self.0.engine, definition_id).await?;
+            Ok(Arc::new(Definition::read(definition_id, &model)))
         };
         slot.get_or_try_init(read).await.cloned()
     }
@@ -157,10 +158,10 @@ impl Slots {
 }
 
 impl Definition {
-    fn read(id: &str, xml: &[u8]) -> Self {
+    fn read(id: &str, model: &[u8]) -> Self {
         Self {
-            model: bpmn::read(id, xml).0,
-            policies: Policies::read(id, xml),
+            model: bpmn::read(id, model).0,
+            policies: Policies::read(id, model),
         }
     }
 }

@@ -127,7 +127,10 @@ impl Bed {
 
     /// How long a step of an instance takes, in seconds.
     async fn step(&self, key: &str) -> anyhow::Result<f64> {
-        let instance = self.engine.start_instance(key, None, None, &Variables::new()).await?;
+        let instance = self
+            .engine
+            .start_instance(key, None, None, &Variables::new())
+            .await?;
         let took = timeout(self.patience, self.over(&instance.id))
             .await
             .context("it does not end")??;
@@ -157,7 +160,9 @@ impl Bed {
 fn forty(key: &str, topic: &str, inputs: &[(&str, &str)]) -> String {
     let inputs: String = inputs
         .iter()
-        .map(|(name, value)| format!("<camunda:inputParameter name=\"{name}\">{value}</camunda:inputParameter>"))
+        .map(|(name, value)| {
+            format!("<camunda:inputParameter name=\"{name}\">{value}</camunda:inputParameter>")
+        })
         .collect();
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>

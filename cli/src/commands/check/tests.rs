@@ -38,6 +38,23 @@ fn findings_are_drawn_at_their_places_and_summed_up() {
 }
 
 #[test]
+fn findings_are_drawn_alike_in_every_encoding() {
+    let wide = MODEL.encode_utf16().flat_map(u16::to_be_bytes);
+    let model = |content: Vec<u8>| {
+        let model = Model {
+            resource: "a.bpmn".to_owned(),
+            file: "a.bpmn".to_owned(),
+            content: content.into(),
+        };
+        let bundle = Bundle::new("p", vec![model]);
+        text(&bundle.check(&GateContext::default()), &bundle, &Theme::plain())
+    };
+    let drawn = model([0xfe, 0xff].into_iter().chain(wide).collect());
+    assert!(drawn.contains("camunda:class=\"com.example.Pay\""), "{drawn}");
+    assert_eq!(drawn, model(MODEL.as_bytes().to_vec()));
+}
+
+#[test]
 fn no_findings_are_said_too() {
     insta::assert_snapshot!(text(&Report::default(), &bundle(), &Theme::plain()), @"✓ no errors, no warnings in 1 file");
 }

@@ -31,7 +31,7 @@ pub(crate) async fn process(
     };
     // The definition's id is KEY:VERSION:UUID, or the UUID alone where that would be too long.
     let key = definition_id.split(':').next().unwrap_or_default();
-    let (model, _) = bpmn::read(definition_id, xml.as_bytes());
+    let (model, _) = bpmn::read_text(definition_id, &xml);
     Ok(model.and_then(|mut model| {
         let wanted = model
             .processes

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bpmn::security::{Unmet, fits};
 use engine_client::EngineError;
 use worker_api::{Grant, Policy, PolicyError, ProcessSecurity, SandboxLevel, TaskContext, async_trait};
 
 use crate::backoff;
-use crate::definitions::{Declared, Definition, Definitions};
+use crate::definitions::{Declared, Definition, Definitions, declared as declared_level};
 
 /// How long an engine may be in trouble before a task whose model it has to show is given back.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -82,26 +83,30 @@ impl ModelPolicy {
             }
         };
         let asked = self.allowed(context, security.as_deref())?;
-        let asked = match (asked, context.sandboxed) {
-            (Some(SandboxLevel::None), true) => {
+        match fits(asked.map(declared_level), context.sandboxed) {
+            Ok(()) => {}
+            Err(Unmet::NeedsSandbox) => {
                 return Err(PolicyError::Refused(format!(
                     "the process `{key}` gives the topic the sandboxLevel none, and the adapter `{}` runs code of users \
                      for it, which needs a sandbox; write low, medium or high, or leave sandboxLevel out",
                     context.adapter
                 )));
             }
-            (Some(level @ (SandboxLevel::Low | SandboxLevel::Medium | SandboxLevel::High)), false) => {
+            Err(Unmet::HasNoSandbox) => {
+                let level = asked.unwrap_or(SandboxLevel::None);
                 return Err(PolicyError::Refused(format!(
                     "the process `{key}` asks for a sandbox of the level {level}, and the adapter `{}` has none for this \
                      topic, as it runs no code of users; write sandboxLevel=\"none\", or leave it out",
                     context.adapter
                 )));
             }
-            (_, false) => None,
-            (asked, true) => asked.or(self.defaults.sandbox_level),
-        };
+        }
+        let level = context
+            .sandboxed
+            .then(|| asked.or(self.defaults.sandbox_level))
+            .flatten();
         Ok(Grant {
-            sandbox_level: asked,
+            sandbox_level: level,
             security,
         })
     }
@@ -156,7 +161,7 @@ fn unread(error: &EngineError) -> PolicyError {
         PolicyError::Undecided(reason)
     } else {
         PolicyError::Refused(format!(
-            "{reason}; the worker's login needs to read process definitions"
+            "{reason}; the worker's login needs to read process definitions, and deployments where models are not UTF-8"
         ))
     }
 }

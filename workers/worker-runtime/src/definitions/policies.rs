@@ -1,11 +1,11 @@
 //! What the processes of a file may do, as their `procos:security` says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bpmn::Namespace;
 use bpmn::security::{self, Security};
-use bpmn::tree::{Element, Tree};
+use bpmn::tree::Tree;
 use diagnostics::Diagnostic;
 use worker_api::{DataClassification, ProcessSecurity, SandboxLevel};
 
@@ -29,42 +29,24 @@ pub(crate) enum Declared {
     Unreadable(String),
 }
 
-/// What this project's namespaces begin with. One that is none of them is a slip.
-const OWN: &str = "urn:procos:";
-
 impl Policies {
     /// Reads a file. Whatever might be meant as a policy and is none makes it unreadable: what it was to forbid is not
     /// known.
-    pub(super) fn read(id: &str, xml: &[u8]) -> Self {
-        let (tree, findings) = Tree::read(id, xml);
-        let Some(tree) = tree else {
-            return Self::Unreadable(told(&findings));
+    pub(super) fn read(id: &str, model: &[u8]) -> Self {
+        let text = match bpmn::decode(id, model) {
+            Ok(text) => text,
+            Err(finding) => return Self::Unreadable(told(&[*finding])),
         };
-        let processes = || tree.root().children(Namespace::Bpmn, "process");
-        let places: Vec<&Element<'_>> = processes()
-            .flat_map(Element::extensions)
-            .filter(|it| it.namespace == Namespace::Procos)
-            .collect();
-        let is_in_place = |it: &Element<'_>| places.iter().any(|place| std::ptr::eq(*place, it));
-        let misplaced = tree
-            .root()
-            .descendants()
-            .find(|it| is_meant(it) && !is_in_place(it));
-        if let Some(element) = misplaced {
-            let line = tree.range(element.tag.clone()).start.line;
-            return Self::Unreadable(match element.namespace {
-                Namespace::Procos => format!(
-                    "line {line}: `procos:security` stands in the extension elements of a process and nowhere else"
-                ),
-                _ => format!(
-                    "line {line}: the namespace of `security` is `{}`, not `{}`",
-                    element.uri,
-                    security::NAMESPACE
-                ),
-            });
+        let tree = match Tree::read(id, &text) {
+            Ok(tree) => tree,
+            Err(finding) => return Self::Unreadable(told(&[*finding])),
+        };
+        let misplaced = security::misplaced(id, &tree);
+        if let Some(first) = misplaced.first() {
+            return Self::Unreadable(told(std::slice::from_ref(first)));
         }
         let mut read = HashMap::new();
-        for process in processes() {
+        for process in tree.root().children(Namespace::Bpmn, "process") {
             let key = process.value("id").unwrap_or_default().to_owned();
             let declared = match Security::read(id, &tree, process) {
                 (_, findings) if !findings.is_empty() => Declared::Unreadable(told(&findings)),
@@ -89,12 +71,6 @@ impl Policies {
     }
 }
 
-/// Whether it is a policy, or was to be one.
-fn is_meant(element: &Element<'_>) -> bool {
-    element.name == "security"
-        && (element.namespace == Namespace::Procos || element.uri.trim().starts_with(OWN))
-}
-
 /// The findings with their lines. The place alone: what the file is called tells nobody anything.
 fn told(findings: &[Diagnostic]) -> String {
     let one = |finding: &Diagnostic| match finding.range {
@@ -105,18 +81,12 @@ fn told(findings: &[Diagnostic]) -> String {
 }
 
 fn of(security: Security) -> ProcessSecurity {
-    let allowed = security.allowed_tasks.map(|tasks| {
-        let mut allowed = BTreeMap::<String, Option<SandboxLevel>>::new();
-        for task in tasks {
-            let level = task.sandbox_level.map(level);
-            let strictest = allowed.entry(task.topic).or_default();
-            // Of a topic that is listed twice the stricter word counts.
-            *strictest = level.max(*strictest);
-        }
-        allowed
+    let topics = security.allowed_tasks.as_ref().map(|tasks| {
+        let entry = |topic: &String| (topic.clone(), security.sandbox_level(topic).map(level));
+        tasks.iter().map(|task| entry(&task.topic)).collect()
     });
     ProcessSecurity {
-        allowed_tasks: allowed,
+        allowed_tasks: topics,
         data_classification: security.data_classification.map(classification),
         roles: security.roles,
         encrypted: security.encrypted,
@@ -129,6 +99,16 @@ fn level(level: security::SandboxLevel) -> SandboxLevel {
         security::SandboxLevel::Low => SandboxLevel::Low,
         security::SandboxLevel::Medium => SandboxLevel::Medium,
         security::SandboxLevel::High => SandboxLevel::High,
+    }
+}
+
+/// The same level where models are read.
+pub(crate) fn declared(level: SandboxLevel) -> security::SandboxLevel {
+    match level {
+        SandboxLevel::None => security::SandboxLevel::None,
+        SandboxLevel::Low => security::SandboxLevel::Low,
+        SandboxLevel::Medium => security::SandboxLevel::Medium,
+        SandboxLevel::High => security::SandboxLevel::High,
     }
 }
 
