@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
-use worker_api::{Adapter, AdapterDescription, Failure, Outcome, TaskContext, TopicDescription, async_trait};
+use worker_api::{Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait};
 
 mod expansion;
 mod formatting;
@@ -92,6 +92,10 @@ impl Adapter for CoreAdapter {
                     "Turns a value into text with a template",
                 ),
             )
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use secrets::{SecretSetting, SecretStore};
-use worker_api::{Adapter, AdapterDescription, Failure, Outcome, TaskContext, TopicDescription, async_trait};
+use worker_api::{Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait};
 
 use crate::answer::{self, Accepted};
 use crate::body;
 use crate::client::{Bounds, HttpClient};
 use crate::connect::{Resolve, SystemResolver};
-use crate::inputs::{HttpAnswer, Inputs};
+use crate::inputs::{HttpAnswer, Inputs, Kind};
 use crate::request;
 use crate::settings::{Auth, ConnectionSettings, SettingsError, parse_size};
 use crate::show::shown;
@@ -79,6 +82,29 @@ impl HttpAdapter {
             .map(|(name, connection)| (name.as_str(), &connection.settings))
     }
 
+    /// All that can go wrong before anything is sent.
+    async fn prepare(&self, context: &TaskContext) -> Result<Sending<'_>, Failure> {
+        let inputs: Inputs = context.inputs()?;
+        let connection = self.connection(&inputs.connection)?;
+        let settings = &connection.settings;
+        let bounds = bounds(&inputs, settings)?;
+        let accepted = Accepted::read(inputs.accept_status.as_ref())?;
+        let raw = match context.variables.get("body") {
+            Some(value) if !context.settings.contains_key("body") => body::write_raw(value).await?,
+            _ => None,
+        };
+        let key = context.idempotency_key();
+        let (url, request) = request::prepare(&inputs, raw, settings, &self.secrets, key)?;
+        Ok(Sending {
+            shown: shown(request.method(), &url),
+            connection,
+            connection_name: inputs.connection,
+            request,
+            bounds,
+            accepted,
+        })
+    }
+
     fn connection(&self, name: &str) -> Result<&Connection, Failure> {
         self.connections.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.connections.keys().map(String::as_str).collect();
@@ -88,6 +114,17 @@ impl HttpAdapter {
             ))
         })
     }
+}
+
+/// A request that is about to be sent.
+struct Sending<'a> {
+    connection: &'a Connection,
+    connection_name: String,
+    request: Request<Full<Bytes>>,
+    bounds: Bounds,
+    accepted: Accepted,
+    /// The request as messages name it.
+    shown: String,
 }
 
 /// Which setting of a connection cannot be used, and why.
@@ -145,21 +182,24 @@ impl Adapter for HttpAdapter {
         .topic(topic)
     }
 
+    fn effect(&self, context: &TaskContext) -> Effect {
+        let is_repeatable = context.inputs::<Kind>().map_or(true, |kind| {
+            kind.repeatable
+                .unwrap_or_else(|| request::method(&kind.method).is_ok_and(|method| method.is_idempotent()))
+        });
+        if is_repeatable {
+            Effect::Repeatable
+        } else {
+            Effect::Once
+        }
+    }
+
     async fn execute(&self, context: TaskContext) -> Outcome {
-        let inputs: Inputs = context.inputs()?;
-        let connection = self.connection(&inputs.connection)?;
-        let settings = &connection.settings;
-        let bounds = bounds(&inputs, settings)?;
-        let accepted = Accepted::read(inputs.accept_status.as_ref())?;
-        let raw = match context.variables.get("body") {
-            Some(value) if !context.settings.contains_key("body") => body::write_raw(value).await?,
-            _ => None,
-        };
-        let (url, request) = request::prepare(&inputs, raw, settings, &self.secrets)?;
-        let shown = shown(request.method(), &url);
-        match connection.client.send(request, bounds).await {
-            Ok(received) => answer::outcome(received, &accepted, &shown),
-            Err(error) => Err(answer::failure(&error, &shown, &inputs.connection).into()),
+        let sending = self.prepare(&context).await.map_err(Failure::nothing_done)?;
+        let client = &sending.connection.client;
+        match client.send(sending.request, sending.bounds).await {
+            Ok(received) => answer::outcome(received, &sending.accepted, &sending.shown),
+            Err(error) => Err(answer::failure(&error, &sending.shown, &sending.connection_name).into()),
         }
     }
 

@@ -106,6 +106,12 @@ pub(crate) fn outcome(received: Received, accepted: &Accepted, request: &str) ->
         .with_code(format!("HTTP_{}", status.as_u16()))
         .with_code(family)
         .with_details(excerpt(&received));
+    // These say that the request was not taken on; what came of it after another the service itself may not know.
+    let failure = if again || status == StatusCode::SERVICE_UNAVAILABLE {
+        failure.nothing_done()
+    } else {
+        failure
+    };
     Err(match retry_after(&received.headers, SystemTime::now()) {
         Some(wait) => failure.with_retry(Retry::NotBefore(wait)),
         None => failure,
@@ -135,8 +141,8 @@ pub(crate) fn failure(error: &SendError, request: &str, connection: &str) -> Fai
             "{request} is given up: the answer has more than {limit} bytes; ask for less, or raise `max_bytes` of services.http.{connection} and of the task"
         )),
         (SendError::Timeout(_) | SendError::Body(_), _) => Failure::retryable(format!("{request}: {error}")),
-        (SendError::Client(_), Some(error)) => Failure::retryable(format!("{request}: {error}")),
-        (SendError::Client(_), None) => match (certificate, find_cause::<TlsError>(error)) {
+        (SendError::Client(_) | SendError::Redirected(_), Some(error)) => Failure::retryable(format!("{request}: {error}")),
+        (SendError::Client(_) | SendError::Redirected(_), None) => match (certificate, find_cause::<TlsError>(error)) {
             (Some(certificate), _) => Failure::permanent(format!(
                 "{request} is not sent: the service's certificate is not trusted ({certificate}); for a private authority set `ca_file` of services.http.{connection}"
             )),
@@ -145,6 +151,11 @@ pub(crate) fn failure(error: &SendError, request: &str, connection: &str) -> Fai
                 "{request}: the connection broke before the answer was there"
             )),
         },
+    };
+    let failure = if error.is_unsent() {
+        failure.nothing_done()
+    } else {
+        failure
     };
     failure.caused_by(error)
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,6 +61,9 @@ pub(crate) enum SendError {
     /// There was no connection, or it broke.
     #[error(transparent)]
     Client(#[from] legacy::Error),
+    /// The same behind a redirect: the service that was asked first has had the request.
+    #[error(transparent)]
+    Redirected(legacy::Error),
     /// The body broke off, or is not what its encoding says.
     #[error("the answer broke off")]
     Body(#[source] Box<dyn Error + Send + Sync>),
@@ -69,6 +73,13 @@ pub(crate) enum SendError {
     /// It took too long.
     #[error("there was no answer within {0:?}")]
     Timeout(Duration),
+}
+
+impl SendError {
+    /// Whether it is certain that no service has had the request.
+    pub(crate) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_connect())
+    }
 }
 
 impl HttpClient {
@@ -100,14 +111,18 @@ impl HttpClient {
     async fn exchange(&self, request: Request<Full<Bytes>>, bounds: Bounds) -> Result<Received, SendError> {
         let method = request.method().clone();
         let asked = request.uri().clone();
+        let redirects = Redirects::new(bounds.follow_redirects);
+        let followed = redirects.followed();
         let service = ServiceBuilder::new()
             .layer(DecompressionLayer::new())
-            .layer(FollowRedirectLayer::with_policy(Redirects::new(
-                bounds.follow_redirects,
-            )))
+            .layer(FollowRedirectLayer::with_policy(redirects))
             .map_err(SendError::Client)
             .service(self.0.clone());
-        let (parts, body) = service.oneshot(request).await?.into_parts();
+        let answer = service.oneshot(request).await.map_err(|error| match error {
+            SendError::Client(error) if followed.load(Ordering::Relaxed) => SendError::Redirected(error),
+            error => error,
+        });
+        let (parts, body) = answer?.into_parts();
         let uri = parts
             .extensions
             .get::<RequestUri>()

@@ -40,6 +40,13 @@ pub(crate) struct Inputs {
     /// Leave it out where the connection has one: passwords belong into the operator's configuration.
     #[serde(default, deserialize_with = "worker_api::flexible")]
     pub(crate) auth: Option<Auth>,
+    /// Whether the request may be sent again where nobody knows what came of it, as after a broken connection. GET, HEAD,
+    /// OPTIONS, PUT and DELETE may by themselves; POST and PATCH where this says so, because the service knows a
+    /// repetition by the `idempotency-key` header that they have, or because it does no harm. Else such a task raises
+    /// the BPMN error `OUTCOME_UNKNOWN`.
+    #[serde(default, deserialize_with = "worker_api::flexible")]
+    #[expect(dead_code, reason = "read as Kind, before the rest")]
+    pub(crate) repeatable: Option<bool>,
     /// How long the request may take, from looking up the host to the last byte, such as `10s` or `PT10S`; the
     /// connection's own time where it is not said, which is 30 seconds unless configured.
     #[serde(default)]
@@ -53,6 +60,15 @@ pub(crate) struct Inputs {
     /// Status codes that are an answer and no error, such as `404` or `404, 5xx`, beside 2xx and 3xx.
     #[serde(default, deserialize_with = "worker_api::flexible")]
     pub(crate) accept_status: Option<Scalars>,
+}
+
+/// As much of the inputs as says whether the request may be sent twice.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kind {
+    #[serde(default = "get")]
+    pub(crate) method: String,
+    #[serde(default, deserialize_with = "worker_api::flexible")]
+    pub(crate) repeatable: Option<bool>,
 }
 
 /// How a body is written.

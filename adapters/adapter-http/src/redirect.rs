@@ -1,5 +1,8 @@
 //! Which redirects are followed, and what goes along.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use http::{HeaderName, Request, Uri, header};
 use http_body_util::Full;
@@ -42,6 +45,7 @@ pub(crate) struct Redirects {
     follow: bool,
     left: u32,
     leaves_origin: bool,
+    followed: Arc<AtomicBool>,
 }
 
 impl Redirects {
@@ -51,7 +55,13 @@ impl Redirects {
             follow,
             left: MOST_REDIRECTS,
             leaves_origin: false,
+            followed: Arc::default(),
         }
+    }
+
+    /// Whether one was followed, later.
+    pub(crate) fn followed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.followed)
     }
 
     fn check(&mut self, attempt: &Attempt<'_>) -> Result<(), RedirectError> {
@@ -82,6 +92,7 @@ impl Policy<Full<Bytes>, SendError> for Redirects {
             return Ok(Action::Stop);
         }
         self.check(attempt)?;
+        self.followed.store(true, Ordering::Relaxed);
         Ok(Action::Follow)
     }
 

@@ -29,7 +29,10 @@ const OURS: [&str; 10] = [
     "upgrade",
 ];
 
-/// The request of a task. `raw` is the body where it is to be sent as it is.
+/// By which a service knows a request again: the draft `draft-ietf-httpapi-idempotency-key-header`.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The request of a task. `raw` is the body where it is to be sent as it is; `key` is the task's idempotency key.
 ///
 /// # Errors
 /// A permanent failure that names the input that cannot be sent, or the secret that cannot be had.
@@ -38,8 +41,10 @@ pub(crate) fn prepare(
     raw: Option<Written>,
     settings: &ConnectionSettings,
     secrets: &SecretStore,
+    key: &str,
 ) -> Result<(Url, Request<Full<Bytes>>), Failure> {
     let method = method(&inputs.method)?;
+    let is_idempotent = method.is_idempotent();
     let url = address(inputs, settings)?;
     let own_origin = settings
         .base_url
@@ -70,6 +75,9 @@ pub(crate) fn prepare(
         for value in values.texts() {
             headers.append(&header, header_value(name, &value)?);
         }
+    }
+    if !is_idempotent {
+        headers.entry(IDEMPOTENCY_KEY).or_insert(header_value("idempotency-key", key)?);
     }
     if let Some(auth) = &inputs.auth {
         headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
@@ -162,7 +170,11 @@ fn sensitive(name: &str, value: &str) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-fn method(text: &str) -> Result<Method, Failure> {
+/// The method that is meant.
+///
+/// # Errors
+/// Where a task may not request with it.
+pub(crate) fn method(text: &str) -> Result<Method, Failure> {
     match Method::from_bytes(text.trim().to_ascii_uppercase().as_bytes()) {
         Ok(Method::CONNECT | Method::TRACE) | Err(_) => Err(Failure::permanent(format!(
             "{text:?} is no method to request with: use GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS"

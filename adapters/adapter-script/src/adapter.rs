@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::{Language, Level, Limits, SandboxError, Script, SelfTest, Tightened};
 use worker_api::{
-    Adapter, AdapterDescription, Failure, Outcome, SandboxLevel, TaskContext, TopicDescription, async_trait,
+    Adapter, AdapterDescription, Effect, Failure, Outcome, SandboxLevel, TaskContext, TopicDescription, async_trait,
 };
 
 use crate::config::nearest;
@@ -105,6 +105,10 @@ impl Adapter for ScriptAdapter {
                         ),
                 )
             })
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {

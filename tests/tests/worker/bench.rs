@@ -8,19 +8,23 @@ use engine_client::{
     DeploymentRequest, EngineClient, ExternalTaskQuery, Incident, InstanceState, Resource, Variables,
 };
 use tests::{Engine, until};
-use worker_api::{Adapter, AdapterDescription, Outcome, Route, Router, TaskContext, async_trait};
+use worker_api::{Adapter, AdapterDescription, Effect, Outcome, Route, Router, TaskContext, async_trait};
 use worker_runtime::{Ended, Event, Observer, PoolSettings, WorkerPool};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 type Script = dyn Fn(TaskContext) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync;
 
-struct Scripted(Box<Script>);
+struct Scripted(Box<Script>, Effect);
 
 #[async_trait]
 impl Adapter for Scripted {
     fn description(&self) -> AdapterDescription {
         AdapterDescription::new("scripted", "Does what a test says")
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        self.1
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {
@@ -89,6 +93,18 @@ impl Bench {
         self.pool_of(self.router(handler), change)
     }
 
+    /// A pool for the test's topic, whose handler does what must not be done twice.
+    pub(crate) fn pool_once(
+        &self,
+        handler: impl Fn() -> Outcome + Send + Sync + 'static,
+    ) -> (WorkerPool, Arc<Heard>) {
+        let handler = move |_| -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>> {
+            Box::pin(std::future::ready(handler()))
+        };
+        let adapter = Scripted(Box::new(handler), Effect::Once);
+        self.pool_of(self.router_of(adapter), |_| {})
+    }
+
     /// Routes the test's topic to a closure.
     pub(crate) fn router<F>(
         &self,
@@ -97,7 +113,13 @@ impl Bench {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let adapter = Scripted(Box::new(move |context| Box::pin(handler(context))));
+        let handler = Box::new(move |context| -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>> {
+            Box::pin(handler(context))
+        });
+        self.router_of(Scripted(handler, Effect::Repeatable))
+    }
+
+    fn router_of(&self, adapter: Scripted) -> Arc<dyn Router> {
         Arc::new(OneTopic {
             topic: self.key.clone(),
             route: Route::new("scripted", Arc::new(adapter), self.key.clone()),

@@ -9,6 +9,7 @@
 
 mod bench;
 mod chain;
+mod effects;
 mod errors;
 mod files;
 mod inbounds;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
-use crate::{Outcome, TaskContext};
+use crate::{Effect, Inquiry, Outcome, TaskContext};
 
 /// Connects topics to something outside the engine. One instance serves all tasks of its topics at once, so it
 /// holds no state of a single task.
@@ -13,7 +13,22 @@ pub trait Adapter: Send + Sync + 'static {
     /// What the adapter says about itself: the source of `procos adapters`, of element templates and of docs.
     fn description(&self) -> AdapterDescription;
 
+    /// What running this task does outside, asked before it is run. Deliberately without a default: whoever writes an
+    /// adapter has to answer. Where the inputs make no sense, either will do: [`execute`](Self::execute) is what says so.
+    fn effect(&self, context: &TaskContext) -> Effect;
+
+    /// Asks the service what came of an attempt whose end nobody knows, by the task's
+    /// [idempotency key](TaskContext::idempotency_key). Called for [`Effect::Once`] alone; has the same time as a task.
+    async fn inquire(&self, _context: &TaskContext) -> Inquiry {
+        Inquiry::Unknown
+    }
+
     /// Runs one attempt at a task.
+    ///
+    /// Of an effect that is to happen [once](Effect::Once), an answer says that it has happened, and a BPMN error that
+    /// the service has refused it. A failure leaves open whether it has, and the task becomes
+    /// [`OUTCOME_UNKNOWN`](crate::OUTCOME_UNKNOWN), unless the failure says that
+    /// [nothing was done](crate::Failure::nothing_done).
     ///
     /// Cancellation: the future is dropped where the attempt's lock is lost, its time has run out or the worker
     /// stops and its drain deadline has passed; nothing of it is reported then.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, NoProcesses, ProcessPort, ProcessSecurity, SandboxLevel, TopicCall, Variables};
+use crate::{Failure, Ledger, NoLedger, NoProcesses, ProcessPort, ProcessSecurity, SandboxLevel, TopicCall, Variables};
 
 /// One attempt at one external task, or at a topic that such a task calls.
 #[derive(Clone, Debug)]
@@ -42,6 +42,7 @@ pub struct TaskContext {
     /// The adapter's own future is dropped then; whoever spawns work of its own watches this token.
     pub cancelled: CancellationToken,
     processes: Arc<dyn ProcessPort>,
+    ledger: Arc<dyn Ledger>,
     caller: Option<Arc<Caller>>,
 }
 
@@ -97,6 +98,7 @@ impl TaskContext {
             deadline: after(Instant::now(), timeout),
             cancelled: CancellationToken::new(),
             processes: Arc::new(NoProcesses),
+            ledger: Arc::new(NoLedger),
             caller: None,
         }
     }
@@ -113,6 +115,20 @@ impl TaskContext {
     pub fn with_processes(mut self, processes: Arc<dyn ProcessPort>) -> Self {
         self.processes = processes;
         self
+    }
+
+    /// Sets where the effects of the task are written down.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// Where the effects of the task, and of the topics that it calls, are written down. For middleware: the worker does
+    /// it for every adapter.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
     }
 
     /// Starts processes, correlates messages, and calls topics:
@@ -164,6 +180,7 @@ impl TaskContext {
             deadline: self.deadline,
             cancelled: self.cancelled.child_token(),
             processes: Arc::clone(&self.processes),
+            ledger: Arc::clone(&self.ledger),
             caller: Some(Arc::new(caller)),
         }
     }
@@ -200,6 +217,7 @@ impl TaskContext {
                 self.task.topic,
                 error.inner()
             ))
+            .nothing_done()
         })
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! An adapter implements [`Adapter`]. The worker hands it a [`TaskContext`] for each external task of a topic
 //! that is routed to it and reports the [`Outcome`] to the engine: an [`Answer`] completes the task, a
-//! [`BpmnError`] is thrown in the process, a [`Failure`] is retried or becomes an incident.
+//! [`BpmnError`] is thrown in the process, a [`Failure`] is retried or becomes an incident. What an adapter does that must
+//! not be done twice ([`Effect::Once`]) is written down in the engine before and after it.
 //!
 //! By its [`ProcessPort`] a task starts processes, correlates messages and calls other topics. An [`Inbound`] does so
 //! for what comes from outside. [`Middleware`] and [`Policy`] stand around every task.
 //!
 //! ```
-//! use worker_api::{Adapter, AdapterDescription, Answer, Outcome, TaskContext, TopicDescription, async_trait};
+//! use worker_api::{Adapter, AdapterDescription, Answer, Effect, Outcome, TaskContext, TopicDescription, async_trait};
 //!
 //! /// Greets people.
 //! struct Greeter;
@@ -27,6 +28,10 @@
 //!             .topic(TopicDescription::new::<Greeting, serde_json::Value>("greet", "Greets a person by name"))
 //!     }
 //!
+//!     fn effect(&self, _: &TaskContext) -> Effect {
+//!         Effect::Repeatable
+//!     }
+//!
 //!     async fn execute(&self, context: TaskContext) -> Outcome {
 //!         let greeting: Greeting = context.inputs()?;
 //!         Ok(Answer::new().with("text", format!("Hello {}", greeting.name)))
@@ -37,6 +42,7 @@
 mod adapter;
 mod content;
 mod context;
+mod effect;
 mod error_map;
 mod flexible;
 mod inbound;
@@ -54,6 +60,7 @@ pub use adapter::{Adapter, AdapterDescription, Choice, ErrorCode, TopicDescripti
 pub use async_trait::async_trait;
 pub use content::{Content, ContentSource, ContentStream};
 pub use context::{Task, TaskContext};
+pub use effect::{Effect, Inquiry, Ledger, NoLedger, Noted, OUTCOME_UNKNOWN};
 pub use error_map::{Becomes, ErrorMap, InvalidErrorMap};
 pub use flexible::{flexible, structured};
 pub use inbound::{Inbound, InboundContext};

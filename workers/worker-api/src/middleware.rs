@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Adapter, Outcome, TaskContext};
+use crate::{Adapter, Effect, Inquiry, Outcome, TaskContext};
 
 /// One layer around every task of a worker: it may look at the task, change what the next layer gets, refuse it,
 /// and look at or change the outcome.
@@ -55,6 +55,17 @@ impl<'a> Next<'a> {
     #[must_use]
     pub fn new(layers: &'a [Arc<dyn Middleware>], adapter: &'a dyn Adapter) -> Self {
         Self { layers, adapter }
+    }
+
+    /// What running this task does outside, as its adapter says.
+    #[must_use]
+    pub fn effect(&self, context: &TaskContext) -> Effect {
+        self.adapter.effect(context)
+    }
+
+    /// Has the adapter ask its service what came of an attempt at this task.
+    pub async fn inquire(&self, context: &TaskContext) -> Inquiry {
+        self.adapter.inquire(context).await
     }
 
     /// Runs the rest of the chain.

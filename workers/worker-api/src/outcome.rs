@@ -145,6 +145,9 @@ pub struct Failure {
     /// Names by which a model's [`ErrorMap`](crate::ErrorMap) can mean this failure, in `UPPER_SNAKE`, such as
     /// `HTTP_503` and `HTTP_5XX`. None are needed: every failure can be meant as `failure`.
     pub codes: Vec<String>,
+    /// Whether it is certain that nothing has happened outside, so that trying again repeats nothing. It counts only
+    /// where the effect is to happen [once](crate::Effect::Once).
+    pub nothing_done: bool,
 }
 
 /// Whether a failed task is tried again.
@@ -168,6 +171,7 @@ impl Failure {
             details: None,
             retry: Retry::ByPolicy,
             codes: Vec::new(),
+            nothing_done: false,
         }
     }
 
@@ -179,6 +183,7 @@ impl Failure {
             details: None,
             retry: Retry::Never,
             codes: Vec::new(),
+            nothing_done: false,
         }
     }
 
@@ -200,6 +205,14 @@ impl Failure {
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.codes.push(code.into());
+        self
+    }
+
+    /// Says that it is certain that nothing has happened outside: the failure came before anything was sent, or the
+    /// service says that it has done nothing.
+    #[must_use]
+    pub fn nothing_done(mut self) -> Self {
+        self.nothing_done = true;
         self
     }
 

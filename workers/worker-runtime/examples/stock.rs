@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use worker_runtime::{
-    Adapter, AdapterDescription, Answer, BpmnError, EngineClient, Outcome, TaskContext, TopicDescription,
+    Adapter, AdapterDescription, Answer, BpmnError, Effect, EngineClient, Outcome, TaskContext, TopicDescription,
     Worker, async_trait, flexible,
 };
 
@@ -64,6 +64,11 @@ impl Adapter for Stock {
             TopicDescription::new::<Wish, Reserved>("stock_reserve", "Takes an item out of stock")
                 .error("OUT_OF_STOCK", "There are fewer than wanted"),
         )
+    }
+
+    /// It knows a task that it has had already.
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {

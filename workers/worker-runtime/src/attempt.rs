@@ -11,6 +11,7 @@ use tracing::{Instrument, Span};
 use worker_api::{Failure, Outcome, Route, Task, TaskContext, parse_duration};
 
 use crate::event::{Ended, Event};
+use crate::ledger::TaskLedger;
 use crate::pool::Shared;
 use crate::prepare::prepare;
 use crate::report::{self, Report};
@@ -39,6 +40,8 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
         Ok(plan) => (plan, None),
         Err(failure) => (Plan::by_default(shared, &locked), Some(failure)),
     };
+    let ledger = TaskLedger::take(&shared.engine, &mut locked, shared.settings.lock_duration);
+    let ledger = Arc::new(ledger);
     let task = task(&mut locked, plan.attempts.number());
     let span = chain::span(&task);
     let started = clock::now();
@@ -51,7 +54,7 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
     let attempt = async {
         let outcome = match mistake {
             Some(failure) => Some(Err(failure.into())),
-            None => outcome(shared, &mut locked, &task, &plan, &cancelled).await,
+            None => outcome(shared, &mut locked, &task, &plan, &ledger, &cancelled).await,
         };
         let elapsed = clock::now() - started;
         let report = match outcome {
@@ -71,7 +74,10 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
         };
         (elapsed, report)
     };
-    let (elapsed, report) = attempt.instrument(span.clone()).await;
+    let (elapsed, mut report) = attempt.instrument(span.clone()).await;
+    if let Some(Report::Fail(failure)) = &mut report {
+        failure.local_variables.extend(ledger.told());
+    }
     watch.ended();
     let attempts = plan.attempts;
     End {
@@ -214,6 +220,7 @@ async fn outcome(
     locked: &mut LockedTask,
     task: &Task,
     plan: &Plan<'_>,
+    ledger: &Arc<TaskLedger>,
     cancelled: &CancellationToken,
 ) -> Option<Outcome> {
     let route = plan.route?;
@@ -221,7 +228,8 @@ async fn outcome(
         let variables = convert::inputs(&shared.engine, locked);
         let mut context = TaskContext::new(task.clone(), plan.timeout)
             .with_variables(variables)
-            .with_processes(Arc::clone(&shared.settings.processes));
+            .with_processes(Arc::clone(&shared.settings.processes))
+            .with_ledger(Arc::clone(ledger) as _);
         context.adapter.clone_from(&route.adapter_name);
         context.operation.clone_from(&route.operation);
         context.sandboxed = route.sandboxed;

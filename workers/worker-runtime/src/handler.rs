@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use worker_api::{
-    Adapter, AdapterDescription, Answer, BpmnError, Failure, Outcome, Postponed, TaskContext, TaskError,
+    Adapter, AdapterDescription, Answer, BpmnError, Effect, Failure, Outcome, Postponed, TaskContext, TaskError,
     Value, async_trait,
 };
 
@@ -144,14 +144,16 @@ fn known(error: Box<dyn Error + Send + Sync>) -> TaskError {
 pub(crate) struct HandlerAdapter<H, Arguments> {
     name: String,
     handler: H,
+    effect: Effect,
     arguments: PhantomData<fn(Arguments)>,
 }
 
 impl<H, Arguments> HandlerAdapter<H, Arguments> {
-    pub(crate) fn new(name: &str, handler: H) -> Self {
+    pub(crate) fn new(name: &str, handler: H, effect: Effect) -> Self {
         Self {
             name: name.to_owned(),
             handler,
+            effect,
             arguments: PhantomData,
         }
     }
@@ -161,6 +163,10 @@ impl<H, Arguments> HandlerAdapter<H, Arguments> {
 impl<Arguments: 'static, H: Handler<Arguments>> Adapter for HandlerAdapter<H, Arguments> {
     fn description(&self) -> AdapterDescription {
         AdapterDescription::new(&self.name, "A handler")
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        self.effect
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {

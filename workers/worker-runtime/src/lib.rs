@@ -23,6 +23,7 @@ mod event;
 mod handler;
 mod inbound;
 mod journal;
+mod ledger;
 mod nudge;
 mod pool;
 mod port;
@@ -37,7 +38,7 @@ mod worker;
 // What a program with a worker needs of the crates below, so that it can do with this one.
 pub use engine_client::{EngineClient, EngineError, Login};
 pub use worker_api::{
-    Adapter, AdapterDescription, Answer, BpmnError, ErrorCode, Failure, File, Outcome, Postponed, Retry,
+    Adapter, AdapterDescription, Answer, BpmnError, Effect, ErrorCode, Failure, File, Inquiry, OUTCOME_UNKNOWN, Outcome, Postponed, Retry,
     RetryPolicy, Task, TaskContext, TaskError, TopicDescription, Value, Variables, async_trait, flexible,
     structured,
 };

@@ -147,6 +147,7 @@ fn failure_of(error: BpmnError, retry: Retry) -> Failure {
         details: error.details,
         retry,
         codes: Vec::new(),
+        nothing_done: false,
     }
 }
 

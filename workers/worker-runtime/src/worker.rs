@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine_client::EngineClient;
 use serde_json::Value as Json;
-use worker_api::{Adapter, RetryPolicy, Route, Router};
+use worker_api::{Adapter, Effect, RetryPolicy, Route, Router};
 
 use crate::handler::HandlerAdapter;
 use crate::{
@@ -299,10 +299,26 @@ impl WorkerBuilder {
 }
 
 impl Topic {
-    /// A topic with its handler: see [`Handler`].
+    /// A topic with its handler, see [`Handler`]. A task whose worker has died is run again: where that must not be, take
+    /// [`Topic::once`].
     pub fn new<Arguments: 'static>(name: impl Into<String>, handler: impl Handler<Arguments>) -> Self {
-        let name = name.into();
-        let adapter = Arc::new(HandlerAdapter::new(&name, handler));
+        Self::with_effect(name.into(), handler, Effect::Repeatable)
+    }
+
+    /// A topic whose handler does what must not be done twice in silence, such as a payment. Before it runs, the worker
+    /// writes down in the engine that it is about to, and afterwards what came of it; a task of which nobody knows whether
+    /// it was done raises the BPMN error `OUTCOME_UNKNOWN` instead of running again. Where an error of the handler is sure
+    /// to come before anything was done, say so: [`Failure::nothing_done`](worker_api::Failure::nothing_done).
+    pub fn once<Arguments: 'static>(name: impl Into<String>, handler: impl Handler<Arguments>) -> Self {
+        Self::with_effect(name.into(), handler, Effect::Once)
+    }
+
+    fn with_effect<Arguments: 'static>(
+        name: String,
+        handler: impl Handler<Arguments>,
+        effect: Effect,
+    ) -> Self {
+        let adapter = Arc::new(HandlerAdapter::new(&name, handler, effect));
         let route = Route::new(name.clone(), adapter, name.clone());
         Self {
             subscription: Subscription::new(name),

@@ -12,7 +12,7 @@ use telemetry::logging::{self, Format};
 use telemetry::metrics::{Metrics, Outcome as Counted, WorkerMetrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
-use worker_api::{Adapter, AdapterDescription, Answer, Outcome, Route, Router, TaskContext, async_trait};
+use worker_api::{Adapter, AdapterDescription, Effect, Answer, Outcome, Route, Router, TaskContext, async_trait};
 use worker_runtime::{Ended, Event, Observer, PoolSettings, WorkerPool};
 
 use crate::job::{Job, LOCK};
@@ -66,6 +66,10 @@ struct Sleeper(Duration);
 impl Adapter for Sleeper {
     fn description(&self) -> AdapterDescription {
         AdapterDescription::new("sleeper", "Sleeps")
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, _context: TaskContext) -> Outcome {

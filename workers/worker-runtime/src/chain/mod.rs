@@ -7,10 +7,12 @@
 //!    itself says. All that comes after sees its grant.
 //! 3. Middleware of the program's own, in the order in which it was added.
 //! 4. `concurrency`: limits how many tasks with the same key run at once.
-//! 5. `timeout`: the adapter's time runs from here. Whatever waits further out costs the task none of it.
+//! 5. `effects`: what must not happen twice is written down in the engine, before and after.
+//! 6. `timeout`: the adapter's time runs from here. Whatever waits further out costs the task none of it.
 
 mod admission;
 mod concurrency;
+mod effects;
 mod model_policy;
 mod spans;
 mod timeout;
@@ -135,6 +137,7 @@ impl ChainBuilder {
         ];
         layers.extend(self.own);
         layers.push(Arc::new(concurrency::Turns::new(self.concurrency)));
+        layers.push(Arc::new(effects::Effects));
         layers.push(Arc::new(timeout::Timeout));
         Chain {
             layers: layers.into(),

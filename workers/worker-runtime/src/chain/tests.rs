@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, sleep};
 use worker_api::{
-    AdapterDescription, Answer, Grant, PolicyError, Retry, Task, TaskError, Value, async_trait,
+    AdapterDescription, Effect, Answer, Grant, PolicyError, Retry, Task, TaskError, Value, async_trait,
 };
 
 use super::*;
@@ -18,6 +18,10 @@ struct Scripted(Box<dyn Fn(TaskContext) -> BoxFuture<'static, Outcome> + Send + 
 impl Adapter for Scripted {
     fn description(&self) -> AdapterDescription {
         AdapterDescription::new("scripted", "Does what a test says")
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {
@@ -113,7 +117,7 @@ async fn own_layers_stand_between_policy_and_turns_in_the_order_given() {
         .build();
     assert_eq!(
         format!("{chain:?}"),
-        "tracing > policy (allow all) > a > b > concurrency > timeout"
+        "tracing > policy (allow all) > a > b > concurrency > effects > timeout"
     );
     let greets = adapter({
         let passed = Arc::clone(&passed);

@@ -8,7 +8,7 @@ use engine_client::Login;
 use futures::future::BoxFuture;
 use serde_json::{Map, json};
 use tokio::time::{Instant, sleep};
-use worker_api::{Adapter, AdapterDescription, Answer, Route, Task, TaskError, Value, Variables};
+use worker_api::{Adapter, AdapterDescription, Effect, Answer, Route, Task, TaskError, Value, Variables};
 
 use super::*;
 
@@ -21,6 +21,10 @@ impl Adapter for Scripted {
             Map<String, serde_json::Value>,
             Map<String, serde_json::Value>,
         >("own_name", "For tools"))
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {

@@ -7,7 +7,7 @@ use engine_client::fake::{FakeEngine, Fault, LinearProcess, TaskStep};
 use engine_client::{InstanceState, Variables};
 use tokio::sync::Semaphore;
 use worker_api::{
-    AdapterDescription, Answer, Content, ContentSource, ContentStream, Failure, File, Outcome, TaskContext,
+    AdapterDescription, Effect, Answer, Content, ContentSource, ContentStream, Failure, File, Outcome, TaskContext,
     TopicDescription, async_trait,
 };
 
@@ -25,6 +25,10 @@ impl Adapter for Printer {
             .iter()
             .map(described)
             .fold(description, AdapterDescription::topic)
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, _: TaskContext) -> Outcome {

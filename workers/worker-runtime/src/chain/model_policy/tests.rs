@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine_client::fake::{FakeEngine, Fault, LinearProcess, TaskStep};
-use worker_api::{Adapter, AdapterDescription, Answer, Failure, Outcome, Retry, Task, TaskError};
+use worker_api::{Adapter, AdapterDescription, Effect, Answer, Failure, Outcome, Retry, Task, TaskError};
 
 use super::*;
 use crate::Chain;
@@ -16,6 +16,10 @@ struct Counts(AtomicUsize);
 impl Adapter for Counts {
     fn description(&self) -> AdapterDescription {
         AdapterDescription::new("counts", "Counts its runs")
+    }
+
+    fn effect(&self, _: &TaskContext) -> Effect {
+        Effect::Repeatable
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {

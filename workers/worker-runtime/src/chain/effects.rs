@@ -1,0 +1,89 @@
+//! What must not happen twice is written down before and after it happens. Here, for every adapter, so that none can
+//! forget it.
+
+use worker_api::{
+    BpmnError, Effect, Inquiry, Middleware, Next, Noted, OUTCOME_UNKNOWN, Outcome, TaskContext,
+    TaskError, async_trait,
+};
+
+/// Around the adapter's own time: an attempt that is out of time has an unknown outcome as well.
+pub(super) struct Effects;
+
+#[async_trait]
+impl Middleware for Effects {
+    fn name(&self) -> &'static str {
+        "effects"
+    }
+
+    async fn handle(&self, context: TaskContext, next: Next<'_>) -> Outcome {
+        if next.effect(&context) == Effect::Repeatable {
+            return next.run(context).await;
+        }
+        let (ledger, key) = (context.ledger().clone(), context.idempotency_key().to_owned());
+        match ledger.noted(&key) {
+            Noted::Nothing => {}
+            Noted::Receipt(answer) => {
+                tracing::info!("the task was done already; its receipt is its answer");
+                return Ok(answer);
+            }
+            Noted::Intent { at, worker } => match inquire(&context, &next).await {
+                Inquiry::Done(answer) => return Ok(answer),
+                Inquiry::NotDone => {}
+                Inquiry::Unknown => {
+                    ledger.lose(&key);
+                    let message = format!(
+                        "the worker {worker} was about to do it at {at}, and nobody knows what came of that"
+                    );
+                    return Err(unknown(&context, message, None).into());
+                }
+            },
+        }
+        ledger.intend(&key).await?;
+        let told = context.clone();
+        let outcome = next.run(context).await;
+        match outcome {
+            Ok(answer) => {
+                ledger.receive(&key, &answer).await;
+                Ok(answer)
+            }
+            Err(TaskError::Failure(failure)) if !failure.nothing_done => {
+                ledger.lose(&key);
+                Err(unknown(&told, failure.message, failure.details).into())
+            }
+            Err(error) => {
+                ledger.forget(&key).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// No longer than the task itself may take.
+async fn inquire(context: &TaskContext, next: &Next<'_>) -> Inquiry {
+    tokio::time::timeout(context.timeout, next.inquire(context))
+        .await
+        .unwrap_or(Inquiry::Unknown)
+}
+
+fn unknown(context: &TaskContext, message: String, details: Option<String>) -> BpmnError {
+    let (what, key) = (&context.task.activity_id, context.idempotency_key());
+    let remedy = format!(
+        "It is not done again by itself. Find out by its idempotency key, {key}: where it was done, go on behind {what} \
+         (modify the instance), and where it was not, give the task a new attempt, which does it. In the model an error \
+         boundary event with the code {OUTCOME_UNKNOWN} can take over, and `errorMap: {OUTCOME_UNKNOWN} -> retry` says that \
+         doing it twice is no harm."
+    );
+    let details = match details {
+        Some(details) => format!("{details}\n\n{remedy}"),
+        None => remedy,
+    };
+    BpmnError::new(
+        OUTCOME_UNKNOWN,
+        format!("whether {what} was done is not known: {message}"),
+    )
+    .with_details(details)
+    .with("idempotencyKey", key)
+}
+
+#[cfg(test)]
+mod tests;
