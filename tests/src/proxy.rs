@@ -46,6 +46,7 @@ impl Proxy {
     /// One on a free port, before the service at this address (`http://HOST:PORT`).
     #[must_use]
     pub fn before(service: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         listener.set_nonblocking(true).expect("as tokio wants it");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
@@ -92,12 +93,14 @@ impl Proxy {
 
     /// Waits until it holds one.
     pub async fn holds(&self) {
-        until("a request is held", Duration::from_secs(30), async || {
-            match *self.shared.holds.borrow() {
+        until(
+            "a request is held",
+            Duration::from_secs(30),
+            async || match *self.shared.holds.borrow() {
                 true => Ok(()),
                 false => Err("none yet"),
-            }
-        })
+            },
+        )
         .await;
     }
 }
@@ -107,7 +110,11 @@ impl Shared {
     fn takes(&self, path: &str, body: &[u8]) -> Option<Held> {
         let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
         let body = String::from_utf8_lossy(body);
-        let has_all = |words: &[String]| words.iter().all(|word| path.contains(word) || body.contains(word));
+        let has_all = |words: &[String]| {
+            words
+                .iter()
+                .all(|word| path.contains(word) || body.contains(word))
+        };
         hold.take_if(|(words, _)| has_all(words)).map(|(_, held)| held)
     }
 
@@ -149,7 +156,13 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
 
 /// Without what belongs to the connection.
 fn of_the_message(mut headers: HeaderMap) -> HeaderMap {
-    for name in ["connection", "content-length", "host", "keep-alive", "transfer-encoding"] {
+    for name in [
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "transfer-encoding",
+    ] {
         headers.remove(name);
     }
     headers

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
-use worker_api::{Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait};
+use worker_api::{
+    Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait,
+};
 
 mod expansion;
 mod formatting;

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use secrets::{SecretSetting, SecretStore};
-use worker_api::{Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait};
+use worker_api::{
+    Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait,
+};
 
 use crate::answer::{self, Accepted};
 use crate::body;

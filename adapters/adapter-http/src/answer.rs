@@ -141,16 +141,20 @@ pub(crate) fn failure(error: &SendError, request: &str, connection: &str) -> Fai
             "{request} is given up: the answer has more than {limit} bytes; ask for less, or raise `max_bytes` of services.http.{connection} and of the task"
         )),
         (SendError::Timeout(_) | SendError::Body(_), _) => Failure::retryable(format!("{request}: {error}")),
-        (SendError::Client(_) | SendError::Redirected(_), Some(error)) => Failure::retryable(format!("{request}: {error}")),
-        (SendError::Client(_) | SendError::Redirected(_), None) => match (certificate, find_cause::<TlsError>(error)) {
-            (Some(certificate), _) => Failure::permanent(format!(
-                "{request} is not sent: the service's certificate is not trusted ({certificate}); for a private authority set `ca_file` of services.http.{connection}"
-            )),
-            (None, Some(error)) => Failure::permanent(format!("{request} is not sent: {error}")),
-            (None, None) => Failure::retryable(format!(
-                "{request}: the connection broke before the answer was there"
-            )),
-        },
+        (SendError::Client(_) | SendError::Redirected(_), Some(error)) => {
+            Failure::retryable(format!("{request}: {error}"))
+        }
+        (SendError::Client(_) | SendError::Redirected(_), None) => {
+            match (certificate, find_cause::<TlsError>(error)) {
+                (Some(certificate), _) => Failure::permanent(format!(
+                    "{request} is not sent: the service's certificate is not trusted ({certificate}); for a private authority set `ca_file` of services.http.{connection}"
+                )),
+                (None, Some(error)) => Failure::permanent(format!("{request} is not sent: {error}")),
+                (None, None) => Failure::retryable(format!(
+                    "{request}: the connection broke before the answer was there"
+                )),
+            }
+        }
     };
     let failure = if error.is_unsent() {
         failure.nothing_done()

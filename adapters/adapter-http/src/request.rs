@@ -77,7 +77,9 @@ pub(crate) fn prepare(
         }
     }
     if !is_idempotent {
-        headers.entry(IDEMPOTENCY_KEY).or_insert(header_value("idempotency-key", key)?);
+        headers
+            .entry(IDEMPOTENCY_KEY)
+            .or_insert(header_value("idempotency-key", key)?);
     }
     if let Some(auth) = &inputs.auth {
         headers.insert(AUTHORIZATION, authorization(auth, secrets)?);

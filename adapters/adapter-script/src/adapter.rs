@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use sandbox::{Language, Level, Limits, SandboxError, Script, SelfTest, Tightened};
 use worker_api::{
-    Adapter, AdapterDescription, Effect, Failure, Outcome, SandboxLevel, TaskContext, TopicDescription, async_trait,
+    Adapter, AdapterDescription, Effect, Failure, Outcome, SandboxLevel, TaskContext, TopicDescription,
+    async_trait,
 };
 
 use crate::config::nearest;

@@ -113,9 +113,11 @@ impl Bench {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let handler = Box::new(move |context| -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>> {
-            Box::pin(handler(context))
-        });
+        let handler = Box::new(
+            move |context| -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>> {
+                Box::pin(handler(context))
+            },
+        );
         self.router_of(Scripted(handler, Effect::Repeatable))
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Engine, Held, Procos, Proxy, Receiver, Running, Scratch, free_port, until};
+use tests::{Engine, Held, Procos, Proxy, Receiver, Running, Scratch, until};
 use worker_api::{Answer, BpmnError, Failure, TaskError};
 
 use crate::bench::{Bench, SOON, boundary, extension, property};
@@ -113,13 +113,12 @@ impl Bed {
         let login = json!({"basic": {"username": "worker", "password": engine.password("worker")}});
         let configuration = format!(
             "engine: {{kind: attached, url: \"{}/engine-rest\", auth: {login}}}
-http: {{listen: \"127.0.0.1:{}\"}}
+http: {{listen: \"127.0.0.1:0\"}}
 routes: {{{topic}: {{adapter: http, topic: http_request}}}}
 services: {{http: {{default: {{allow: [\"{}\"]}}}}}}
 workers: {{pools: [{{name: own, capacity: 4, topics: [{topic}]}}]}}
 ",
             bed.proxy.address(),
-            free_port(),
             bed.receiver.address().trim_start_matches("http://"),
             topic = bed.bench.key,
         );
@@ -210,7 +209,11 @@ workers: {{pools: [{{name: own, capacity: 4, topics: [{topic}]}}]}}
     }
 
     fn sent(&self, instance: &str) -> usize {
-        self.receiver.runs().iter().filter(|run| run.id == instance).count()
+        self.receiver
+            .runs()
+            .iter()
+            .filter(|run| run.id == instance)
+            .count()
     }
 }
 
@@ -248,7 +251,10 @@ async fn an_attempt_that_an_operator_gives_is_made() {
 async fn a_process_takes_over_where_it_catches_the_error() {
     let bench = Bench::new("takes-over");
     bench
-        .deploy_task(&property("resultVariable", "problem"), &boundary("OUTCOME_UNKNOWN"))
+        .deploy_task(
+            &property("resultVariable", "problem"),
+            &boundary("OUTCOME_UNKNOWN"),
+        )
         .await;
     let runs = Arc::default();
     let (pool, _) = bench.pool_once(fails_once(&runs));

@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, Ledger, NoLedger, NoProcesses, ProcessPort, ProcessSecurity, SandboxLevel, TopicCall, Variables};
+use crate::{
+    Failure, Ledger, NoLedger, NoProcesses, ProcessPort, ProcessSecurity, SandboxLevel, TopicCall, Variables,
+};
 
 /// One attempt at one external task, or at a topic that such a task calls.
 #[derive(Clone, Debug)]

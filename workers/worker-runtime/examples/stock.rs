@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use worker_runtime::{
-    Adapter, AdapterDescription, Answer, BpmnError, Effect, EngineClient, Outcome, TaskContext, TopicDescription,
-    Worker, async_trait, flexible,
+    Adapter, AdapterDescription, Answer, BpmnError, Effect, EngineClient, Outcome, TaskContext,
+    TopicDescription, Worker, async_trait, flexible,
 };
 
 /// What is in stock. One adapter serves all tasks at once.

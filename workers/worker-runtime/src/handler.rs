@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use worker_api::{
-    Adapter, AdapterDescription, Answer, BpmnError, Effect, Failure, Outcome, Postponed, TaskContext, TaskError,
-    Value, async_trait,
+    Adapter, AdapterDescription, Answer, BpmnError, Effect, Failure, Outcome, Postponed, TaskContext,
+    TaskError, Value, async_trait,
 };
 
 /// What a handler gives.

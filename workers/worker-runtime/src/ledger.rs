@@ -144,10 +144,10 @@ impl Ledger for TaskLedger {
 
     async fn forget(&self, key: &str) {
         let name = self.name(key);
-        let forgotten = patiently(|| {
-            self.engine
-                .delete_variable(Scope::Execution(&self.execution_id), &name)
-        });
+        // Not by its own address: the login of a worker on the project's engine may do no more than it has to.
+        let (none, names) = (Variables::new(), [name.as_str()]);
+        let scope = Scope::Execution(&self.execution_id);
+        let forgotten = patiently(|| self.engine.change_variables(scope, &none, &names));
         if let Err(error) = forgotten.await {
             tracing::warn!(
                 %error,

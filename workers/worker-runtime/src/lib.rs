@@ -38,9 +38,9 @@ mod worker;
 // What a program with a worker needs of the crates below, so that it can do with this one.
 pub use engine_client::{EngineClient, EngineError, Login};
 pub use worker_api::{
-    Adapter, AdapterDescription, Answer, BpmnError, Effect, ErrorCode, Failure, File, Inquiry, OUTCOME_UNKNOWN, Outcome, Postponed, Retry,
-    RetryPolicy, Task, TaskContext, TaskError, TopicDescription, Value, Variables, async_trait, flexible,
-    structured,
+    Adapter, AdapterDescription, Answer, BpmnError, Effect, ErrorCode, Failure, File, Inquiry,
+    OUTCOME_UNKNOWN, Outcome, Postponed, Retry, RetryPolicy, Task, TaskContext, TaskError, TopicDescription,
+    Value, Variables, async_trait, flexible, structured,
 };
 
 pub use chain::{Chain, ChainBuilder, Concurrency, ModelPolicy, PolicyDefaults};

@@ -17,6 +17,7 @@ use crate::connect::Resolve;
 use crate::{ConnectionSettings, HttpAdapter, TOPIC};
 
 mod answers;
+mod effects;
 mod requests;
 mod safety;
 mod settings;

@@ -12,7 +12,9 @@ use telemetry::logging::{self, Format};
 use telemetry::metrics::{Metrics, Outcome as Counted, WorkerMetrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
-use worker_api::{Adapter, AdapterDescription, Effect, Answer, Outcome, Route, Router, TaskContext, async_trait};
+use worker_api::{
+    Adapter, AdapterDescription, Answer, Effect, Outcome, Route, Router, TaskContext, async_trait,
+};
 use worker_runtime::{Ended, Event, Observer, PoolSettings, WorkerPool};
 
 use crate::job::{Job, LOCK};

@@ -2,8 +2,8 @@
 //! forget it.
 
 use worker_api::{
-    BpmnError, Effect, Inquiry, Middleware, Next, Noted, OUTCOME_UNKNOWN, Outcome, TaskContext,
-    TaskError, async_trait,
+    BpmnError, Effect, Inquiry, Middleware, Next, Noted, OUTCOME_UNKNOWN, Outcome, TaskContext, TaskError,
+    async_trait,
 };
 
 /// Around the adapter's own time: an attempt that is out of time has an unknown outcome as well.

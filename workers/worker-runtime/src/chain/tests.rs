@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, sleep};
 use worker_api::{
-    AdapterDescription, Effect, Answer, Grant, PolicyError, Retry, Task, TaskError, Value, async_trait,
+    AdapterDescription, Answer, Effect, Grant, PolicyError, Retry, Task, TaskError, Value, async_trait,
 };
 
 use super::*;

@@ -8,7 +8,7 @@ use engine_client::Login;
 use futures::future::BoxFuture;
 use serde_json::{Map, json};
 use tokio::time::{Instant, sleep};
-use worker_api::{Adapter, AdapterDescription, Effect, Answer, Route, Task, TaskError, Value, Variables};
+use worker_api::{Adapter, AdapterDescription, Answer, Effect, Route, Task, TaskError, Value, Variables};
 
 use super::*;
 

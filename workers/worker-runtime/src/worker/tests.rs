@@ -7,8 +7,8 @@ use engine_client::fake::{FakeEngine, Fault, LinearProcess, TaskStep};
 use engine_client::{InstanceState, Variables};
 use tokio::sync::Semaphore;
 use worker_api::{
-    AdapterDescription, Effect, Answer, Content, ContentSource, ContentStream, Failure, File, Outcome, TaskContext,
-    TopicDescription, async_trait,
+    AdapterDescription, Answer, Content, ContentSource, ContentStream, Effect, Failure, File, Outcome,
+    TaskContext, TopicDescription, async_trait,
 };
 
 use super::*;

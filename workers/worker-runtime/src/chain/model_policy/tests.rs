@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine_client::fake::{FakeEngine, Fault, LinearProcess, TaskStep};
-use worker_api::{Adapter, AdapterDescription, Effect, Answer, Failure, Outcome, Retry, Task, TaskError};
+use worker_api::{Adapter, AdapterDescription, Answer, Effect, Failure, Outcome, Retry, Task, TaskError};
 
 use super::*;
 use crate::Chain;
