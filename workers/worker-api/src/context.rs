@@ -199,6 +199,9 @@ impl TaskContext {
 
     /// The inputs as a type of the adapter's own: the task's variables, then over them what the route fixes.
     ///
+    /// An input that is null where its field cannot be counts as not given: an input parameter that a person has left
+    /// empty in Modeler is null.
+    ///
     /// # Errors
     /// A permanent [`Failure`] that names the input which is missing or of the wrong kind.
     pub fn inputs<T: DeserializeOwned>(&self) -> Result<T, Failure> {
@@ -208,19 +211,34 @@ impl TaskContext {
             .map(|(name, value)| (name.clone(), value.to_json()))
             .collect();
         inputs.extend(self.settings.clone());
-        serde_path_to_error::deserialize(Json::Object(inputs)).map_err(|error| {
-            let place = match error.path().to_string() {
-                path if path == "." => String::new(),
-                path => format!(" `{path}`"),
+        loop {
+            // There is only another look where something can be left out.
+            let kept = inputs.values().any(Json::is_null).then(|| inputs.clone());
+            let error = match serde_path_to_error::deserialize(Json::Object(inputs)) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
             };
-            Failure::permanent(format!(
-                "input{place} of task {} ({}): {}; set it as an input parameter of the task",
-                self.task.activity_id,
-                self.task.topic,
-                error.inner()
-            ))
-            .nothing_done()
-        })
+            let place = error.path().to_string();
+            match kept {
+                Some(mut kept) if kept.get(&place).is_some_and(Json::is_null) => {
+                    kept.remove(&place);
+                    inputs = kept;
+                }
+                _ => return Err(self.wrong_input(&place, error.inner())),
+            }
+        }
+    }
+
+    fn wrong_input(&self, place: &str, error: &serde_json::Error) -> Failure {
+        let place = match place {
+            "." => String::new(),
+            place => format!(" `{place}`"),
+        };
+        Failure::permanent(format!(
+            "input{place} of task {} ({}): {error}; set it as an input parameter of the task",
+            self.task.activity_id, self.task.topic,
+        ))
+        .nothing_done()
     }
 }
 
@@ -260,6 +278,14 @@ mod tests {
         context.settings.insert("limit".into(), Json::from(5));
         let inputs: Inputs = context.inputs().unwrap();
         assert_eq!((inputs.url.as_str(), inputs.limit), ("http://a", 5));
+    }
+
+    #[test]
+    fn an_input_left_empty_is_none() {
+        let empty = context(&[("url", "http://a".into()), ("limit", Value::Null)]);
+        assert_eq!(empty.inputs::<Inputs>().unwrap().limit, 0);
+        let missing = context(&[("url", Value::Null)]).inputs::<Inputs>().unwrap_err();
+        assert!(missing.message.contains("missing field `url`"), "{missing}");
     }
 
     #[test]

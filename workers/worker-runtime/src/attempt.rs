@@ -36,6 +36,9 @@ pub(crate) struct End {
 /// Runs a task's handler and prepares the report of its outcome. `cancelled` says that the lock is lost or the pool
 /// gives up.
 pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: CancellationToken) -> End {
+    // A field left empty in Modeler is an extension property without a value.
+    let properties = &mut locked.extension_properties;
+    properties.retain(|_, value| !value.trim().is_empty());
     let (plan, mistake) = match Plan::of(shared, &locked) {
         Ok(plan) => (plan, None),
         Err(failure) => (Plan::by_default(shared, &locked), Some(failure)),

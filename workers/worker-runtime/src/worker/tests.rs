@@ -271,6 +271,28 @@ async fn a_worker_heeds_what_the_process_allows_without_being_told_to() {
     worker.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_extension_property_left_empty_is_none() {
+    let fake = FakeEngine::new();
+    let names = [
+        "retry",
+        "timeout",
+        "errorMap",
+        "resultVariable",
+        "concurrencyKey",
+        "concurrencyLimit",
+    ];
+    let step = names
+        .into_iter()
+        .fold(TaskStep::new("work", "a"), |step, name| step.property(name, " "));
+    fake.deploy(LinearProcess::new("p").then(step));
+    let (handler, runs) = counted();
+    let worker = serving(&fake, handler).start().unwrap();
+    completes_one(&fake).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    worker.stop().await;
+}
+
 /// Content that never comes, or breaks.
 struct Elsewhere {
     breaks: bool,
