@@ -40,6 +40,7 @@ pub(crate) struct Inputs {
     /// has no value is an error; write `{{ note|default("none") }}` where it may be missing. Nothing is escaped: for
     /// HTML write `{{ name|escape }}`. All steps together may make 32 MiB of text and lists, however they repeat; the
     /// filter `pprint` and the function `debug` are not there, `tojson` shows a value.
+    #[schemars(extend("contentMediaType" = "text/plain"))]
     template: String,
     /// The task's other inputs: the template sees each by its name, and over a field of the value that has the same.
     #[serde(flatten)]

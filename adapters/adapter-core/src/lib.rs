@@ -83,6 +83,8 @@ impl Adapter for CoreAdapter {
                     validation::TOPIC,
                     "Checks a value against a JSON Schema",
                 )
+                .asks(["value", "schema"])
+                .keeps(["valid", "errors"])
                 .error(
                     validation::ERROR,
                     "The value does not fit the schema and on_invalid is error",
@@ -92,7 +94,9 @@ impl Adapter for CoreAdapter {
                 TopicDescription::new::<formatting::Inputs, formatting::Formatted>(
                     formatting::TOPIC,
                     "Turns a value into text with a template",
-                ),
+                )
+                .asks(["value", "template"])
+                .keeps(["text"]),
             )
     }
 

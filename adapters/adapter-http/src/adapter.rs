@@ -168,6 +168,8 @@ fn check(settings: &ConnectionSettings) -> Result<(), (String, String)> {
 impl Adapter for HttpAdapter {
     fn description(&self) -> AdapterDescription {
         let topic = TopicDescription::new::<Inputs, HttpAnswer>(TOPIC, "Sends an HTTP request")
+            .asks(["method", "url", "connection", "query", "headers", "body"])
+            .keeps(["status", "body"])
             .error("HTTP_4XX", "The service answers with a status from 400 to 499; caught where the status's own code is not")
             .error("HTTP_400", "Bad request: the service does not understand it")
             .error("HTTP_401", "Unauthorized: the login is missing or wrong")

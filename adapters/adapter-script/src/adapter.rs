@@ -100,6 +100,8 @@ impl Adapter for ScriptAdapter {
                     TopicDescription::new::<Inputs, ScriptAnswer>(topic, summary)
                         .chosen_by("language", language.as_str())
                         .sandboxed()
+                        .asks(["script", "script_path", "inputs"])
+                        .keeps(["result"])
                         .error(
                             outcome::ERROR,
                             "The script has failed, or has no result that can be passed on",

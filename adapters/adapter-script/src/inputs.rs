@@ -31,6 +31,7 @@ pub(crate) struct Inputs {
     /// The script itself, such as `result = inputs["amount"] * 1.19`. The engine evaluates `${…}` in it, and keeps 4000
     /// characters at the most: what has more, or such signs of its own, goes into a file and `script_path`.
     #[serde(default)]
+    #[schemars(extend("contentMediaType" = "text/plain"))]
     pub(crate) script: Option<String>,
     /// A file with the script in place of `script`, such as `price.py`: one that was deployed together with the process,
     /// from the folder of the model on, else one in the operator's `sandbox.script_directories`.

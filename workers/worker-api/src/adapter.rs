@@ -64,6 +64,15 @@ pub struct TopicDescription {
     pub answer: Schema,
     /// The BPMN errors that a task may raise.
     pub errors: Vec<ErrorCode>,
+    /// The inputs that most tasks set, in the order in which a form asks for them; it offers all others behind these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<String>,
+    /// The fields of the answer that most processes keep: what a task made from a template has as output parameters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
+    /// Counts the changes to inputs and answer that whoever has modelled a task needs to look at: Modeler offers such
+    /// tasks the newer template.
+    pub version: u32,
     /// An input that says which of the adapter's topics is meant: a route that names none and fixes this one leads here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen_by: Option<Choice>,
@@ -120,6 +129,9 @@ impl TopicDescription {
             inputs: schema_for!(Inputs),
             answer: schema_for!(Answer),
             errors: Vec::new(),
+            asks: Vec::new(),
+            keeps: Vec::new(),
+            version: 1,
             chosen_by: None,
             sandboxed: false,
         }
@@ -139,6 +151,27 @@ impl TopicDescription {
     #[must_use]
     pub fn sandboxed(mut self) -> Self {
         self.sandboxed = true;
+        self
+    }
+
+    /// Names the inputs that most tasks set, in the order in which a form asks for them.
+    #[must_use]
+    pub fn asks<const N: usize>(mut self, inputs: [&str; N]) -> Self {
+        self.asks = inputs.map(str::to_owned).into();
+        self
+    }
+
+    /// Names the fields of the answer that most processes keep.
+    #[must_use]
+    pub fn keeps<const N: usize>(mut self, fields: [&str; N]) -> Self {
+        self.keeps = fields.map(str::to_owned).into();
+        self
+    }
+
+    /// Sets the version of inputs and answer, which is 1 unless said.
+    #[must_use]
+    pub fn version(mut self, version: u32) -> Self {
+        self.version = version;
         self
     }
 

@@ -52,6 +52,23 @@ fn every_adapters_own_topics_are_routed_and_its_own_alone() {
 }
 
 #[test]
+fn what_a_form_asks_for_and_what_is_kept_are_inputs_and_answers() {
+    let catalogue = build(json!({}), json!({})).unwrap();
+    for (_, topic) in catalogue.own_topics() {
+        for (names, schema) in [(&topic.asks, &topic.inputs), (&topic.keeps, &topic.answer)] {
+            assert!(!names.is_empty(), "{}", topic.topic);
+            for name in names {
+                assert!(
+                    schema.as_value()["properties"].get(name).is_some(),
+                    "{}: {name}",
+                    topic.topic
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_route_names_fixes_and_overrides() {
     let routes = json!({
         "fetch_bill": {"adapter": "http", "with": {"connection": "billing"}, "timeout": "2m", "retry": "R2/PT1S"},
