@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod client;
 
 pub(crate) use client::{
-    AdaptersArgs, CancelArgs, CheckArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs, RetryArgs, ShowArgs,
-    SignalArgs, StartArgs, StatusArgs, Variable,
+    AdaptersArgs, AdaptersCommand, CancelArgs, CheckArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs,
+    RetryArgs, ShowArgs, SignalArgs, StartArgs, StatusArgs, TemplatesArgs, Variable,
 };
 
 const STYLES: Styles = Styles::styled()

@@ -4,15 +4,21 @@ use serde_json::Value as Json;
 use worker_api::{AdapterDescription, Router, TopicDescription};
 
 use super::find;
-use crate::args::AdaptersArgs;
+use crate::args::{AdaptersArgs, AdaptersCommand};
 use crate::context::Context;
 use crate::exit::{Status, Trouble};
 use crate::output::{Table, Theme, say, say_json};
 
+mod control;
 mod schema;
+mod template;
+mod templates;
 
 pub(super) fn run(args: &AdaptersArgs, context: &Context) -> Result<Status, Trouble> {
     let catalogue = context.config.catalogue()?;
+    if let Some(AdaptersCommand::Templates(args)) = &args.command {
+        return templates::run(args, &catalogue, context.json);
+    }
     let all = catalogue.descriptions().cloned().collect();
     let meant = match &args.name {
         None => all,
@@ -94,12 +100,12 @@ fn page(adapter: &AdapterDescription, theme: &Theme) -> String {
         text.push_str(&format!("\n{}  {}\n", theme.command(&topic.topic), topic.summary));
         text.push_str(&section(
             "inputs",
-            &fields(topic.inputs.as_value(), theme, true),
+            &fields(topic.inputs.as_value(), &topic.asks, theme, true),
             theme,
         ));
         text.push_str(&section(
             "answer",
-            &fields(topic.answer.as_value(), theme, false),
+            &fields(topic.answer.as_value(), &topic.keeps, theme, false),
             theme,
         ));
         text.push_str(&section("errors", &errors(topic, theme), theme));
@@ -115,8 +121,8 @@ fn section(title: &str, body: &str, theme: &Theme) -> String {
     format!("  {}\n{body}", theme.dim(title))
 }
 
-fn fields(schema: &Json, theme: &Theme, is_input: bool) -> String {
-    let fields = schema::fields(schema);
+fn fields(schema: &Json, first: &[String], theme: &Theme, is_input: bool) -> String {
+    let fields = schema::fields(schema, first);
     if fields.is_empty() {
         return String::new();
     }

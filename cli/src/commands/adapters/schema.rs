@@ -8,12 +8,12 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) required: bool,
-    pub(super) default: Option<String>,
+    pub(super) default: Option<Json>,
     pub(super) help: String,
 }
 
-/// The properties, required ones first, each in the order of the schema.
-pub(super) fn fields(schema: &Json) -> Vec<Field> {
+/// The properties: first those of `asked`, in its order, then required ones, then all others.
+pub(super) fn fields(schema: &Json, asked: &[String]) -> Vec<Field> {
     let properties = schema.get("properties").and_then(Json::as_object);
     let required: Vec<&str> = strings(schema.get("required")).collect();
     let mut fields: Vec<_> = properties
@@ -25,12 +25,13 @@ pub(super) fn fields(schema: &Json) -> Vec<Field> {
                 name: name.clone(),
                 kind: kind(property, schema),
                 required: required.contains(&name.as_str()) && default.is_none(),
-                default: default.map(Json::to_string),
+                default: default.cloned(),
                 help: help(property, schema),
             }
         })
         .collect();
-    fields.sort_by_key(|field| !field.required);
+    let place = |name: &String| asked.iter().position(|it| it == name).unwrap_or(usize::MAX);
+    fields.sort_by_key(|field| (place(&field.name), !field.required));
     fields
 }
 
@@ -41,7 +42,8 @@ fn strings(list: Option<&Json>) -> impl Iterator<Item = &str> {
         .filter_map(Json::as_str)
 }
 
-fn help(property: &Json, root: &Json) -> String {
+/// What the schema says of a property, on one line.
+pub(super) fn help(property: &Json, root: &Json) -> String {
     let own = |schema: &Json| {
         schema
             .get("description")
@@ -55,7 +57,7 @@ fn help(property: &Json, root: &Json) -> String {
 }
 
 /// What `$ref` refers to within the same schema.
-fn resolve<'s>(property: &'s Json, root: &'s Json) -> &'s Json {
+pub(super) fn resolve<'s>(property: &'s Json, root: &'s Json) -> &'s Json {
     let pointer = property
         .get("$ref")
         .and_then(Json::as_str)
