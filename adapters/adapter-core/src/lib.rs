@@ -83,7 +83,7 @@ impl Adapter for CoreAdapter {
                     validation::TOPIC,
                     "Checks a value against a JSON Schema",
                 )
-                .asks(["value", "schema"])
+                .asks(["value", "schema", "on_invalid"])
                 .keeps(["valid", "errors"])
                 .error(
                     validation::ERROR,

@@ -76,3 +76,19 @@ async fn the_example_process_runs() {
         "{wrong}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_made_of_element_templates_runs() {
+    let system = crate::world::System::shared();
+    let procos = || tests::Procos::new(system.scratch.path());
+    let file = workspace().join("tests/modeler/templates/applied/sums.bpmn");
+    procos().args(["deploy"]).args([file]).run().expect_code(0);
+    let answer = procos()
+        .args(["start", "sums", "--var", "amount=1.2", "--wait", "60s", "--json"])
+        .run()
+        .json();
+    assert_eq!(answer["state"], "completed", "{answer}");
+    for (name, value) in [("taxed", json!(2.4)), ("rounded", json!(2)), ("spelt", json!(7))] {
+        assert_eq!(answer["variables"][name], value, "{name}: {answer}");
+    }
+}

@@ -13,4 +13,5 @@ mod gate;
 mod gateway;
 mod java;
 mod journeys;
+mod templates;
 mod world;

@@ -11,7 +11,8 @@ use worker_api::TopicDescription;
 use super::control::{Control, control};
 use super::schema::{Field, fields};
 
-const SCHEMA: &str = "https://unpkg.com/@camunda/element-templates-json-schema@0.22.1/resources/schema.json";
+/// Without a version: Modeler refuses templates that name one later than its own, whatever is in them.
+const SCHEMA: &str = "https://unpkg.com/@camunda/element-templates-json-schema/resources/schema.json";
 
 /// What stands before a topic in the id of its template.
 pub(super) const ID_PREFIX: &str = "procos.";
@@ -252,14 +253,15 @@ fn output(name: &str, described: &TopicDescription) -> Property {
         binding: Binding {
             kind: "camunda:outputParameter",
             name: None,
-            source: Some(format!("${{{name}}}")),
+            // Some engines compute outputs also where a boundary event has caught an error, and there is no answer then.
+            source: Some(format!("${{execution.hasVariable('{name}') ? {name} : null}}")),
         },
         ..Property::default()
     }
 }
 
 fn whole_answer(described: &TopicDescription) -> Property {
-    let fields = fields(described.answer.as_value(), &[]);
+    let fields = fields(described.answer.as_value(), &described.keeps);
     let names: Vec<_> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
     let has = match names.as_slice() {
         [] => String::new(),
@@ -290,15 +292,16 @@ fn on_failure(described: &TopicDescription) -> [Property; 3] {
         let errors: String = errors
             .map(|error| {
                 format!(
-                    "<li><code>{}</code>: {}</li>",
+                    "<br/><code>{}</code>: {}",
                     html(&error.code),
                     html(&error.meaning)
                 )
             })
             .collect();
         let rules = map.description.unwrap_or_default();
+        // Lists would be written larger than the text around them.
         map.description = Some(format!(
-            "{rules}<br/>Business errors of this task, for boundary events to catch:<ul>{errors}</ul>"
+            "{rules}<br/><br/>Business errors of this task, for boundary events to catch:{errors}"
         ));
     }
     [
