@@ -90,8 +90,8 @@ impl Names {
 /// The answer; beside these fields each file of `output_files` under its own name.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ScriptAnswer {
-    /// What the script has come to: Python's `result`, or what a function `main` or the last line gives; JavaScript's
-    /// `result` or `return`; what a shell script prints, which has to be JSON; Scilab's variables.
+    /// What the script has come to: Python's `result`, or what a function `main` or the last line gives; what JavaScript
+    /// returns or exports by default; what a shell script prints, which has to be JSON; Scilab's variables.
     result: Json,
     /// What it has printed.
     stdout: String,

@@ -32,26 +32,43 @@ export async function apply(xml, templates, tasks) {
       if (!fillIn(element, name, value)) errors.push(`the template of ${id} has no ${name}`);
     }
   }
+  // A task that has become another kind of task has a drawing with an id made up anew.
+  registry.forEach((element) => element.di && (element.di.id = `${element.id}_di`));
   return { xml: (await modeler.saveXML({ format: true })).xml, errors };
 }
 
-/** Opens a task's form with these groups unfolded; answers their labels and the fields' in order. */
+/** Opens a task's form with these groups unfolded; answers all groups with the labels of their fields, in order. */
 export async function show(id, unfolded) {
-  modeler.get("selection").select(modeler.get("elementRegistry").get(id));
-  const settled = () => new Promise((resolve) => setTimeout(resolve, 300));
-  await settled();
-  const label = (group) => group.querySelector(".bio-properties-panel-group-header-title")?.textContent;
-  const groups = [...document.querySelectorAll(".bio-properties-panel-group")];
-  for (const group of groups) {
-    const header = group.querySelector(".bio-properties-panel-group-header");
-    const isOpen = header.classList.contains("open");
-    if (isOpen !== unfolded.includes(label(group))) header.click();
+  const element = modeler.get("elementRegistry").get(id);
+  const { name } = element.businessObject;
+  const selection = modeler.get("selection");
+  const isShown = () => text(document, ".bio-properties-panel-header-label") === name && groups().length > 0;
+  await until(() => {
+    // A panel that has just been made does not listen yet.
+    if (!isShown()) selection.select(null), selection.select(element);
+    return isShown();
+  });
+  const isAsWanted = (group) => isOpen(group) === unfolded.includes(title(group));
+  groups().filter((group) => !isAsWanted(group)).forEach((group) => header(group).click());
+  await until(() => groups().every(isAsWanted));
+  return groups().map((group) => ({ group: title(group), fields: labels(group) }));
+}
+
+const HEADER = ".bio-properties-panel-group-header";
+const groups = () => [...document.querySelectorAll(".bio-properties-panel-group")];
+const header = (group) => group.querySelector(HEADER);
+const title = (group) => text(group, `${HEADER}-title`);
+// A group without anything in it, such as a list, cannot be opened.
+const isOpen = (group) => header(group).classList.contains("open");
+const text = (within, selector) => within.querySelector(selector)?.textContent;
+const labels = (group) => [...group.querySelectorAll(".bio-properties-panel-label")].map((label) => label.textContent);
+
+/** Waits, a frame at a time, and no longer than ten seconds: the panel draws itself when it likes. */
+async function until(isSo) {
+  for (const end = Date.now() + 10_000; !isSo(); ) {
+    if (Date.now() > end) throw new Error(`the properties panel does not come to ${isSo}`);
+    await new Promise(requestAnimationFrame);
   }
-  await settled();
-  return groups.map((group) => ({
-    group: label(group),
-    fields: [...group.querySelectorAll(".bio-properties-panel-label, .bio-properties-panel-collapsible-entry-header-title")].map((it) => it.textContent),
-  }));
 }
 
 /** Sets a field as its control would. */
