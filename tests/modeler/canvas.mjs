@@ -48,10 +48,10 @@ export async function openForm() {
       const { xml, errors } = await page.evaluate((args) => window.apply(...args), given);
       return { xml, errors: [...errors, ...trouble] };
     },
-    /** Answers the groups with their fields; writes a picture where `picture` names a file. */
+    /** Answers the groups with their fields; writes a picture of the form where `picture` names a file. */
     async show(id, unfolded, picture) {
       const groups = await page.evaluate((args) => window.show(...args), [id, unfolded]);
-      if (picture) await page.screenshot({ path: picture });
+      if (picture) await page.locator("#properties").screenshot({ path: picture });
       return groups;
     },
     close: () => browser.close(),

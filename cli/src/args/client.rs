@@ -365,33 +365,32 @@ pub(crate) struct AdaptersArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdaptersCommand {
     /// Write element templates, with which Camunda Modeler shows each topic as a form
+    ///
+    /// An element template lets Camunda Modeler show a task as a form: its inputs as labelled fields with help, defaults and
+    /// choices, its answer, and what is to happen when it fails. Nobody types a topic's name then. There is one for each
+    /// topic, those of the configuration's `routes` included: without the inputs that a route fixes.
+    ///
+    /// Modeler finds templates in .camunda/element-templates, in the folder of the model or any above it, and for all models
+    /// in resources/element-templates in its own folder (Linux: ~/.config/camunda-modeler, macOS: ~/Library/Application
+    /// Support/camunda-modeler, Windows: %APPDATA%\camunda-modeler). It reads them when it starts. Then click on a task and
+    /// choose Template → Select in the properties panel.
+    ///
+    /// A file that says the same already is left alone. Files of other templates are, too; one that ProcOS has written for a
+    /// topic that is no more is named, and deleted by nobody but you.
     Templates(TemplatesArgs),
 }
 
 /// `procos adapters templates`.
-///
-/// An element template lets Camunda Modeler show a task as a form: its inputs as labelled fields with help, defaults and
-/// choices, its answer, and what is to happen when it fails. Nobody types a topic's name then. There is one for each
-/// topic, those of the configuration's `routes` included: without the inputs that a route fixes.
-///
-/// Modeler finds templates in `.camunda/element-templates`, in the folder of the model or any above it, and for all models
-/// in `resources/element-templates` in its own folder (Linux: ~/.config/camunda-modeler, macOS: ~/Library/Application
-/// Support/camunda-modeler, Windows: %APPDATA%\camunda-modeler). It reads them when it starts. Then click on a task and
-/// choose *Template* → *Select* in the properties panel.
-///
-/// A file that says the same already is left alone. Files of other templates are, too; one that ProcOS has written for a
-/// topic that is no more is named, and deleted by nobody but you.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  procos adapters templates --out .camunda/element-templates           for the models in this folder and below
-  procos adapters templates --out ~/.config/camunda-modeler/resources/element-templates
-                                                                        for all models of this person
-  procos adapters templates --out .camunda/element-templates --check   in CI: are those in the repository up to date?
-  procos adapters templates --out DIR --json   {\"templates\": [{\"topic\", \"file\", \"state\"}, …]}, the state one of written,
-                                               unchanged, outdated, missing, left_over
+  procos adapters templates --out .camunda/element-templates   for the models here
+  procos adapters templates --out DIR --check                  in CI: up to date?
+  procos adapters templates --out DIR --json                   {\"templates\": [{\"topic\", …}]}
 
-Exit status: 0 done, or with --check all is up to date; 1 with --check it is not, or a file cannot be written.")]
+With --json each has a topic, a file and a state: written, unchanged, outdated, missing or left_over.
+
+Exit status: 0 done, or up to date; 1 with --check out of date, or a file cannot be written.")]
 pub(crate) struct TemplatesArgs {
     /// The folder to write to; it is made where it is not there
     #[arg(long, value_name = "DIR")]
