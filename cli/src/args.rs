@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod adapters;
 mod client;
 
+pub(crate) use adapters::{AdaptersArgs, AdaptersCommand, TemplatesArgs};
 pub(crate) use client::{
-    AdaptersArgs, AdaptersCommand, CancelArgs, CheckArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs,
-    RetryArgs, ShowArgs, SignalArgs, StartArgs, StatusArgs, TemplatesArgs, Variable,
+    CancelArgs, CheckArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs, RetryArgs, ShowArgs, SignalArgs,
+    StartArgs, StatusArgs, Variable,
 };
 
 const STYLES: Styles = Styles::styled()
