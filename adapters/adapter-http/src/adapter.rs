@@ -18,7 +18,7 @@ use crate::client::{Bounds, HttpClient};
 use crate::connect::{Resolve, SystemResolver};
 use crate::inputs::{HttpAnswer, Inputs, Kind};
 use crate::request;
-use crate::settings::{Auth, ConnectionSettings, SettingsError, parse_size};
+use crate::settings::{Auth, ConnectionSettings, SettingsError};
 use crate::show::shown;
 use crate::tls::certificates;
 
@@ -240,7 +240,7 @@ fn bounds(inputs: &Inputs, settings: &ConnectionSettings) -> Result<Bounds, Fail
     };
     let max_bytes = match &inputs.max_bytes {
         None => settings.max_bytes,
-        Some(size) => parse_size(&size.to_string())
+        Some(size) => worker_api::parse_size(&size.to_string())
             .map_err(|error| Failure::permanent(format!("the input `max_bytes` is wrong: {error}")))?
             .min(settings.max_bytes),
     };

@@ -54,6 +54,7 @@ mod port_error;
 mod retry;
 mod route;
 mod security;
+pub mod size;
 mod value;
 
 pub use adapter::{Adapter, AdapterDescription, Choice, ErrorCode, TopicDescription};
@@ -71,5 +72,6 @@ pub use port::{Hit, Message, NoProcesses, ProcessPort, Signal, StartProcess, Sta
 pub use port_error::PortError;
 pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
 pub use route::{Route, Router};
+pub use size::parse_size;
 pub use security::{DataClassification, ProcessSecurity, SandboxLevel};
 pub use value::{File, Value, Variables};

@@ -84,12 +84,12 @@ fn a_route_that_leads_nowhere_is_named_with_what_is_near() {
         (
             json!({"a": {"adapter": "htp"}}),
             "routes.a.adapter",
-            ["`htp`", "did you mean `http`", "core, http, script"],
+            ["`htp`", "did you mean `http`", "core, file, http, script"],
         ),
         (
             json!({"a": {"adapter": "mainframe"}}),
             "routes.a.adapter",
-            ["`mainframe`", "there are", "core, http, script"],
+            ["`mainframe`", "there are", "core, file, http, script"],
         ),
         (
             json!({"a": {"timeout": "1s"}}),
