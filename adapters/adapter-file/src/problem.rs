@@ -14,9 +14,11 @@ pub(crate) const TOO_LARGE: &str = "FILE_TOO_LARGE";
 /// What the system says of a path below a folder. Nothing was changed.
 pub(crate) fn of(error: &io::Error, folder: &str, path: &str) -> TaskError {
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            BpmnError::new(NOT_FOUND, format!("there is no file {path} in the folder `{folder}`")).into()
-        }
+        io::ErrorKind::NotFound => BpmnError::new(
+            NOT_FOUND,
+            format!("there is no file {path} in the folder `{folder}`"),
+        )
+        .into(),
         io::ErrorKind::AlreadyExists => BpmnError::new(
             EXISTS,
             format!("there is a file {path} in the folder `{folder}` already"),

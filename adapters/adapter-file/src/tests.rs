@@ -146,10 +146,7 @@ async fn a_file_that_is_not_there_or_too_large_is_an_error_of_the_business() {
     let listed = bed.run("file_list", json!({"path": "nowhere"})).await;
     assert_eq!(error(listed).code, "FILE_NOT_FOUND");
     let written = bed
-        .run(
-            "file_write",
-            json!({"path": "a.txt", "content": "x".repeat(101)}),
-        )
+        .run("file_write", json!({"path": "a.txt", "content": "x".repeat(101)}))
         .await;
     assert_eq!(error(written).code, "FILE_TOO_LARGE");
     assert!(!bed.path("a.txt").exists());
@@ -173,7 +170,10 @@ async fn nothing_leads_out_of_the_folder() {
     ] {
         for (topic, inputs) in [
             ("file_read", json!({"path": path})),
-            ("file_write", json!({"path": path, "content": "x", "mode": "append"})),
+            (
+                "file_write",
+                json!({"path": path, "content": "x", "mode": "append"}),
+            ),
         ] {
             // A folder on the way that is not there is no way out either.
             if let Ok(answer) = bed.run(topic, inputs).await {
@@ -279,7 +279,9 @@ async fn files_are_listed_by_their_paths() {
     }
     bed.put(".procos-unfinished-x", "");
     let paths = async |inputs: Json| {
-        let files = answer(bed.run("file_list", inputs).await).remove("files").unwrap();
+        let files = answer(bed.run("file_list", inputs).await)
+            .remove("files")
+            .unwrap();
         let files = files.as_array().unwrap().clone();
         files
             .iter()
@@ -359,10 +361,7 @@ async fn a_folder_is_absolute_and_its_health_is_whether_it_is_there() {
     fs::remove_dir(bed.home.path().join("seen")).unwrap();
     let gone = bed.adapter.health().await.unwrap_err();
     assert!(gone.starts_with("services.file.seen.path"), "{gone}");
-    let failed = failure(
-        bed.run("file_read", json!({"folder": "seen", "path": "a"}))
-            .await,
-    );
+    let failed = failure(bed.run("file_read", json!({"folder": "seen", "path": "a"})).await);
     assert!(
         failed.nothing_done && failed.message.contains("cannot be opened"),
         "{failed}"

@@ -140,16 +140,6 @@ pub(crate) struct DeployArgs {
 }
 
 /// `procos check`.
-///
-/// Says what `procos deploy` would refuse, and warns of what is likely to go wrong. Errors: the file cannot be read, or it
-/// would run code inside the engine, around every sandbox: scripts, Java classes, expressions that call methods. Warnings:
-/// ends that are dead, gateways that may find no way, topics that nobody works, errors that nothing catches. What of it
-/// is wanted all the same is listed in procos.yml, under security.gate.allow, and passes.
-///
-/// With --unused it looks at what is deployed instead: which process definitions, latest and older versions, nobody has
-/// started for a quarter, and none of which runs. What was deployed since is left out, and so are the latest versions of
-/// ProcOS's own. The engine's history tells, as far as it reaches: where a definition keeps less of it
-/// (historyTimeToLive), the list says so.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

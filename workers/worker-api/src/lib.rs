@@ -72,6 +72,6 @@ pub use port::{Hit, Message, NoProcesses, ProcessPort, Signal, StartProcess, Sta
 pub use port_error::PortError;
 pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
 pub use route::{Route, Router};
-pub use size::parse_size;
 pub use security::{DataClassification, ProcessSecurity, SandboxLevel};
+pub use size::parse_size;
 pub use value::{File, Value, Variables};
