@@ -59,7 +59,10 @@ pub enum Noted {
 #[async_trait]
 pub trait Ledger: Debug + Send + Sync + 'static {
     /// What was written down when the task was fetched.
-    fn noted(&self, key: &str) -> Noted;
+    ///
+    /// # Errors
+    /// Where that cannot be found out: the effect must not happen then.
+    async fn noted(&self, key: &str) -> Result<Noted, Failure>;
 
     /// Writes down that the effect is about to happen. Returns when the engine has it.
     ///
@@ -84,8 +87,8 @@ pub struct NoLedger;
 
 #[async_trait]
 impl Ledger for NoLedger {
-    fn noted(&self, _: &str) -> Noted {
-        Noted::Nothing
+    async fn noted(&self, _: &str) -> Result<Noted, Failure> {
+        Ok(Noted::Nothing)
     }
 
     async fn intend(&self, _: &str) -> Result<(), Failure> {

@@ -40,7 +40,11 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
         Ok(plan) => (plan, None),
         Err(failure) => (Plan::by_default(shared, &locked), Some(failure)),
     };
-    let ledger = TaskLedger::take(&shared.engine, &mut locked, shared.settings.lock_duration);
+    let names_variables = shared.settings.topics.iter().any(|subscription| {
+        subscription.topic == locked.topic_name && subscription.request.variables.is_some()
+    });
+    let lock_duration = shared.settings.lock_duration;
+    let ledger = TaskLedger::take(&shared.engine, &mut locked, !names_variables, lock_duration);
     let ledger = Arc::new(ledger);
     let task = task(&mut locked, plan.attempts.number());
     let span = chain::span(&task);

@@ -35,13 +35,20 @@ pub(crate) struct TaskLedger {
     worker_id: String,
     lock_duration: Duration,
     noted: BTreeMap<String, Noted>,
+    /// Whether all variables of its scope came along with the task, and so all that was written down.
+    has_all: bool,
     /// The names of those whose outcome nobody knows.
     lost: Mutex<BTreeSet<String>>,
 }
 
 impl TaskLedger {
     /// Takes what was written down of this task out of its variables.
-    pub(crate) fn take(engine: &EngineClient, task: &mut LockedTask, lock_duration: Duration) -> Self {
+    pub(crate) fn take(
+        engine: &EngineClient,
+        task: &mut LockedTask,
+        has_all: bool,
+        lock_duration: Duration,
+    ) -> Self {
         let is_note = |name: &str| {
             name.strip_prefix(VARIABLE)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -54,6 +61,7 @@ impl TaskLedger {
         });
         Self {
             noted: noted.collect(),
+            has_all,
             engine: engine.clone(),
             task_id: task.id.clone(),
             execution_id: task.execution_id.clone(),
@@ -98,8 +106,24 @@ impl TaskLedger {
 
 #[async_trait]
 impl Ledger for TaskLedger {
-    fn noted(&self, key: &str) -> Noted {
-        self.noted.get(&self.name(key)).cloned().unwrap_or(Noted::Nothing)
+    async fn noted(&self, key: &str) -> Result<Noted, Failure> {
+        let name = self.name(key);
+        if let Some(noted) = self.noted.get(&name) {
+            return Ok(noted.clone());
+        }
+        if self.has_all {
+            return Ok(Noted::Nothing);
+        }
+        let scope = Scope::Execution(&self.execution_id);
+        match patiently(|| self.engine.variable(scope, &name)).await {
+            Ok(Variable::Json(json)) => Ok(Note::read(json, &self.task_id).unwrap_or(Noted::Nothing)),
+            Ok(_) => Ok(Noted::Nothing),
+            Err(error) if error.is_not_found() => Ok(Noted::Nothing),
+            Err(error) => Err(Failure::retryable(format!(
+                "nothing was sent, since the engine does not tell whether it was before: {error}"
+            ))
+            .nothing_done()),
+        }
     }
 
     async fn intend(&self, key: &str) -> Result<(), Failure> {

@@ -20,7 +20,7 @@ impl Middleware for Effects {
             return next.run(context).await;
         }
         let (ledger, key) = (context.ledger().clone(), context.idempotency_key().to_owned());
-        match ledger.noted(&key) {
+        match ledger.noted(&key).await? {
             Noted::Nothing => {}
             Noted::Receipt(answer) => {
                 tracing::info!("the task was done already; its receipt is its answer");

@@ -55,9 +55,9 @@ struct Memory {
 
 #[async_trait]
 impl Ledger for Memory {
-    fn noted(&self, key: &str) -> Noted {
+    async fn noted(&self, key: &str) -> Result<Noted, Failure> {
         assert_eq!(key, "task-1");
-        self.noted.clone()
+        Ok(self.noted.clone())
     }
 
     async fn intend(&self, _: &str) -> Result<(), Failure> {
