@@ -9,7 +9,8 @@ use http::Request;
 use http_body_util::Full;
 use secrets::{SecretSetting, SecretStore};
 use worker_api::{
-    Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait,
+    Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TaskError, TopicDescription,
+    async_trait,
 };
 
 use crate::answer::{self, Accepted};
@@ -200,7 +201,17 @@ impl Adapter for HttpAdapter {
         let sending = self.prepare(&context).await.map_err(Failure::nothing_done)?;
         let client = &sending.connection.client;
         match client.send(sending.request, sending.bounds).await {
-            Ok(received) => answer::outcome(received, &sending.accepted, &sending.shown),
+            Ok(received) => {
+                let is_behind = received.is_behind;
+                let outcome = answer::outcome(received, &sending.accepted, &sending.shown);
+                match outcome {
+                    // It is not the request that was refused.
+                    Err(TaskError::Bpmn(error)) if is_behind && self.effect(&context) == Effect::Once => Err(
+                        Failure::permanent(format!("the request was taken, and {}", error.message)).into(),
+                    ),
+                    outcome => outcome,
+                }
+            }
             Err(error) => Err(answer::failure(&error, &sending.shown, &sending.connection_name).into()),
         }
     }

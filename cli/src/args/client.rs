@@ -295,11 +295,16 @@ pub(crate) struct IncidentsArgs {
 #[command(after_help = "\
 Examples:
   procos retry 6f1c2d3e-…                    after what was wrong outside has been mended
+  procos retry 6f1c2d3e-… --again            also what may have been done already: it is done again
   procos retry 6f1c2d3e-… --var order='{\"item\":\"desk\",\"amount\":2}'")]
 pub(crate) struct RetryArgs {
     /// The instance's id, as `procos ps` and `procos incidents` show it; its first characters are enough
     #[arg(value_parser = named::<LONGEST>)]
     pub instance: String,
+
+    /// Also try what may have been done already (OUTCOME_UNKNOWN); without this it is left out
+    #[arg(long)]
+    pub again: bool,
 
     /// A process variable to set before the tasks are tried again; its value is JSON
     ///

@@ -73,8 +73,12 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Writes down what came of it. That this fails is no reason to hold the answer back: it is told in the log.
     async fn receive(&self, key: &str, answer: &Answer);
 
-    /// Writes down that nothing has happened after all.
+    /// Writes down that nothing has happened after all: for what goes on without a report to the engine.
     async fn forget(&self, key: &str);
+
+    /// Nothing has happened after all. Where the task fails that is written down together with the failure, so that a worker that
+    /// dies before leaves the intent.
+    fn undo(&self, key: &str);
 
     /// The outcome of this effect is unknown. Where the task ends as an incident, or is tried again because its model
     /// says so, that is written down together with it, and the next attempt may do it.
@@ -98,6 +102,8 @@ impl Ledger for NoLedger {
     async fn receive(&self, _: &str, _: &Answer) {}
 
     async fn forget(&self, _: &str) {}
+
+    fn undo(&self, _: &str) {}
 
     fn lose(&self, _: &str) {}
 }

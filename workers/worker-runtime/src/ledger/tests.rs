@@ -53,7 +53,7 @@ async fn the_next_worker_finds_the_intent_and_then_the_receipt() {
     };
     assert_eq!(worker, "one");
     assert!(
-        !found.variables.contains_key(VARIABLE),
+        !found.variables.contains_key(EFFECT_VARIABLE),
         "no adapter sees it: {found:?}"
     );
 
@@ -104,16 +104,34 @@ async fn what_is_forgotten_and_what_somebody_was_told_of_may_be_done() {
     let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
     ledger.intend(&task.id).await.unwrap();
     ledger.forget(&task.id).await;
-    assert!(ledger.told().is_empty());
+    assert!(ledger.with_failure(true).is_empty());
     let (mut found, ledger) = next(&engine).await;
     assert_eq!(ledger.noted(&found.id).await.unwrap(), Noted::Nothing);
 
     ledger.intend(&found.id).await.unwrap();
     ledger.lose(&found.id);
-    found.variables = ledger.told();
-    assert!(found.variables.contains_key(VARIABLE));
+    assert!(
+        ledger.with_failure(false).is_empty(),
+        "another failure tells nobody"
+    );
+    found.variables = ledger.with_failure(true);
+    assert!(found.variables.contains_key(EFFECT_VARIABLE));
     let ledger = TaskLedger::take(&engine, &mut found, true, LOCK);
     assert_eq!(ledger.noted(&found.id).await.unwrap(), Noted::Nothing);
+}
+
+#[tokio::test]
+async fn what_is_undone_is_told_with_whatever_failure() {
+    let fake = engine().await;
+    let engine = fake.client();
+    let mut task = fetched(&engine, "one", LOCK).await;
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
+    ledger.intend(&task.id).await.unwrap();
+    ledger.undo(&task.id);
+    task.variables = ledger.with_failure(false);
+    assert!(task.variables.contains_key(EFFECT_VARIABLE));
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
+    assert_eq!(ledger.noted(&task.id).await.unwrap(), Noted::Nothing);
 }
 
 #[tokio::test]
@@ -154,8 +172,8 @@ async fn a_note_of_another_task_or_of_no_one_says_nothing() {
         ),
     ] {
         task.variables = Variables::from([
-            (VARIABLE.to_owned(), Variable::Json(json.clone())),
-            (format!("{VARIABLE}ive"), Variable::Boolean(true)),
+            (EFFECT_VARIABLE.to_owned(), Variable::Json(json.clone())),
+            (format!("{EFFECT_VARIABLE}ive"), Variable::Boolean(true)),
         ]);
         let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
         assert_eq!(ledger.noted(&task.id).await.unwrap(), expected, "{json}");
