@@ -77,12 +77,27 @@ pub(crate) enum Command {
     /// Work off tasks of an engine that runs elsewhere
     Worker(WorkerArgs),
     /// Run scripts in sandboxes for workers that hold no Docker socket
+    ///
+    /// Whoever holds the Docker socket rules the machine, so a worker should not. The launcher holds it instead, and does one
+    /// thing for those who may open its own socket: it runs a script in a sandbox, within the limits of its own configuration
+    /// (section `sandbox`). A worker in whose configuration `sandbox.launcher` names the socket uses it by itself where the
+    /// socket is there.
     SandboxLauncher(LauncherArgs),
     /// Tell whether everything runs: kernel, engine, pools, incidents
     Status(StatusArgs),
     /// Check models, then put them on the engine
     Deploy(DeployArgs),
-    /// Check models without an engine: may they run, and will they do what is meant; or list what nobody uses
+    /// Check models without an engine: may they run, and will they do what is meant
+    ///
+    /// Says what `procos deploy` would refuse, and warns of what is likely to go wrong. Errors: the file cannot be read, or it
+    /// would run code inside the engine, around every sandbox: scripts, Java classes, expressions that call methods. Warnings:
+    /// ends that are dead, gateways that may find no way, topics that nobody works, errors that nothing catches. What of it
+    /// is wanted all the same is listed in procos.yml, under security.gate.allow, and passes.
+    ///
+    /// With --unused it looks at what is deployed instead: which process definitions, latest and older versions, nobody has
+    /// started for a quarter, and none of which runs. What was deployed since is left out, and so are the latest versions of
+    /// ProcOS's own. The engine's history tells, as far as it reaches: where a definition keeps less of it
+    /// (historyTimeToLive), the list says so.
     Check(CheckArgs),
     /// Start a process
     Start(StartArgs),
@@ -176,11 +191,6 @@ pub(crate) struct WorkerArgs {
 }
 
 /// `procos sandbox-launcher`.
-///
-/// Whoever holds the Docker socket rules the machine, so a worker should not. The launcher holds it instead, and does one
-/// thing for those who may open its own socket: it runs a script in a sandbox, within the limits of its own configuration
-/// (section `sandbox`). A worker in whose configuration `sandbox.launcher` names the socket uses it by itself where the
-/// socket is there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["bpmn", "diagnostics", "engine-client", "worker-api"],
     ),
     ("adapter-core", &["secrets", "worker-api"]),
+    ("adapter-file", &["worker-api"]),
     ("adapter-http", &["secrets", "worker-api"]),
     ("adapter-script", &["sandbox", "worker-api"]),
     // The catalogue hands adapters the store that their settings' references lead to.
@@ -29,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "adapter-catalog",
         &[
             "adapter-core",
+            "adapter-file",
             "adapter-http",
             "adapter-script",
             "secrets",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adapter_core::CoreAdapter;
+use adapter_file::{FileAdapter, FolderSettings};
 use adapter_http::{ConnectionSettings, HttpAdapter};
 use adapter_script::ScriptAdapter;
 use secrets::SecretStore;
@@ -33,6 +34,7 @@ pub(crate) struct Made {
 /// Every adapter: the name of its section, and how it is made.
 const ADAPTERS: &[(&str, Make)] = &[
     (adapter_core::NAME, core),
+    (adapter_file::NAME, file),
     (adapter_http::NAME, http),
     (adapter_script::NAME, script),
 ];
@@ -65,6 +67,22 @@ fn core(section: &Json, _: &Parts) -> Result<Made, CatalogueError> {
     Ok(Made {
         adapter: Arc::new(CoreAdapter::new()),
         settings: Json::Null,
+    })
+}
+
+fn file(section: &Json, _: &Parts) -> Result<Made, CatalogueError> {
+    let folders: BTreeMap<String, FolderSettings> = read(adapter_file::NAME, section)?;
+    let adapter = FileAdapter::new(folders)
+        .map_err(|error| CatalogueError::new(format!("services.file.{}", error.key), error.problem))?;
+    let settings = if adapter.folders().is_empty() {
+        Json::Null
+    } else {
+        serde_json::to_value(adapter.folders())
+            .map_err(|error| CatalogueError::new("services.file", error.to_string()))?
+    };
+    Ok(Made {
+        adapter: Arc::new(adapter),
+        settings,
     })
 }
 

@@ -9,7 +9,8 @@ use http::Request;
 use http_body_util::Full;
 use secrets::{SecretSetting, SecretStore};
 use worker_api::{
-    Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait,
+    Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TaskError, TopicDescription,
+    async_trait,
 };
 
 use crate::answer::{self, Accepted};
@@ -18,7 +19,7 @@ use crate::client::{Bounds, HttpClient};
 use crate::connect::{Resolve, SystemResolver};
 use crate::inputs::{HttpAnswer, Inputs, Kind};
 use crate::request;
-use crate::settings::{Auth, ConnectionSettings, SettingsError, parse_size};
+use crate::settings::{Auth, ConnectionSettings, SettingsError};
 use crate::show::shown;
 use crate::tls::certificates;
 
@@ -202,7 +203,17 @@ impl Adapter for HttpAdapter {
         let sending = self.prepare(&context).await.map_err(Failure::nothing_done)?;
         let client = &sending.connection.client;
         match client.send(sending.request, sending.bounds).await {
-            Ok(received) => answer::outcome(received, &sending.accepted, &sending.shown),
+            Ok(received) => {
+                let is_behind = received.is_behind;
+                let outcome = answer::outcome(received, &sending.accepted, &sending.shown);
+                match outcome {
+                    // It is not the request that was refused.
+                    Err(TaskError::Bpmn(error)) if is_behind && self.effect(&context) == Effect::Once => Err(
+                        Failure::permanent(format!("the request was taken, and {}", error.message)).into(),
+                    ),
+                    outcome => outcome,
+                }
+            }
             Err(error) => Err(answer::failure(&error, &sending.shown, &sending.connection_name).into()),
         }
     }
@@ -242,7 +253,7 @@ fn bounds(inputs: &Inputs, settings: &ConnectionSettings) -> Result<Bounds, Fail
     };
     let max_bytes = match &inputs.max_bytes {
         None => settings.max_bytes,
-        Some(size) => parse_size(&size.to_string())
+        Some(size) => worker_api::parse_size(&size.to_string())
             .map_err(|error| Failure::permanent(format!("the input `max_bytes` is wrong: {error}")))?
             .min(settings.max_bytes),
     };

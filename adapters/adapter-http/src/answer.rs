@@ -106,13 +106,20 @@ pub(crate) fn outcome(received: Received, accepted: &Accepted, request: &str) ->
         .with_code(format!("HTTP_{}", status.as_u16()))
         .with_code(family)
         .with_details(excerpt(&received));
-    // These say that the request was not taken on; what came of it after another the service itself may not know.
-    let failure = if again || status == StatusCode::SERVICE_UNAVAILABLE {
+    let wait = retry_after(&received.headers, SystemTime::now());
+    // These say that the request was not taken on; what came of it after another the service itself may not know. A 503
+    // without more may be a gateway's that has lost patience.
+    let is_refused = match status {
+        StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::SERVICE_UNAVAILABLE => wait.is_some(),
+        _ => false,
+    };
+    let failure = if is_refused && !received.is_behind {
         failure.nothing_done()
     } else {
         failure
     };
-    Err(match retry_after(&received.headers, SystemTime::now()) {
+    Err(match wait {
         Some(wait) => failure.with_retry(Retry::NotBefore(wait)),
         None => failure,
     }

@@ -50,6 +50,8 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
     /// The address that answered.
     pub(crate) uri: Uri,
+    /// Whether it is not the answer to the request itself, but what a service has sent us to after it.
+    pub(crate) is_behind: bool,
 }
 
 /// Why there is no answer.
@@ -112,14 +114,14 @@ impl HttpClient {
         let method = request.method().clone();
         let asked = request.uri().clone();
         let redirects = Redirects::new(bounds.follow_redirects);
-        let followed = redirects.followed();
+        let taken_on = redirects.taken_on();
         let service = ServiceBuilder::new()
             .layer(DecompressionLayer::new())
             .layer(FollowRedirectLayer::with_policy(redirects))
             .map_err(SendError::Client)
             .service(self.0.clone());
         let answer = service.oneshot(request).await.map_err(|error| match error {
-            SendError::Client(error) if followed.load(Ordering::Relaxed) => SendError::Redirected(error),
+            SendError::Client(error) if taken_on.load(Ordering::Relaxed) => SendError::Redirected(error),
             error => error,
         });
         let (parts, body) = answer?.into_parts();
@@ -146,6 +148,7 @@ impl HttpClient {
             headers: parts.headers,
             body,
             uri,
+            is_behind: taken_on.load(Ordering::Relaxed),
         })
     }
 }

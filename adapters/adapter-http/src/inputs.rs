@@ -45,7 +45,6 @@ pub(crate) struct Inputs {
     /// repetition by the `idempotency-key` header that they have, or because it does no harm. Else such a task raises
     /// the BPMN error `OUTCOME_UNKNOWN`.
     #[serde(default, deserialize_with = "worker_api::flexible")]
-    #[expect(dead_code, reason = "read as Kind, before the rest")]
     pub(crate) repeatable: Option<bool>,
     /// How long the request may take, from looking up the host to the last byte, such as `10s` or `PT10S`; the
     /// connection's own time where it is not said, which is 30 seconds unless configured.

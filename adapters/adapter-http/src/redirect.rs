@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderName, Request, Uri, header};
+use http::{HeaderName, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use tower_http::follow_redirect::policy::{Action, Attempt, Policy};
 use url::Url;
@@ -45,7 +45,7 @@ pub(crate) struct Redirects {
     follow: bool,
     left: u32,
     leaves_origin: bool,
-    followed: Arc<AtomicBool>,
+    taken_on: Arc<AtomicBool>,
 }
 
 impl Redirects {
@@ -55,13 +55,13 @@ impl Redirects {
             follow,
             left: MOST_REDIRECTS,
             leaves_origin: false,
-            followed: Arc::default(),
+            taken_on: Arc::default(),
         }
     }
 
-    /// Whether one was followed, later.
-    pub(crate) fn followed(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.followed)
+    /// Whether, later, one was followed by which a service has said where to see what came of the request.
+    pub(crate) fn taken_on(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.taken_on)
     }
 
     fn check(&mut self, attempt: &Attempt<'_>) -> Result<(), RedirectError> {
@@ -92,7 +92,13 @@ impl Policy<Full<Bytes>, SendError> for Redirects {
             return Ok(Action::Stop);
         }
         self.check(attempt)?;
-        self.followed.store(true, Ordering::Relaxed);
+        // By the others the request is only sent elsewhere.
+        if matches!(
+            attempt.status(),
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER
+        ) {
+            self.taken_on.store(true, Ordering::Relaxed);
+        }
         Ok(Action::Follow)
     }
 

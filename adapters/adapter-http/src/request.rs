@@ -44,7 +44,7 @@ pub(crate) fn prepare(
     key: &str,
 ) -> Result<(Url, Request<Full<Bytes>>), Failure> {
     let method = method(&inputs.method)?;
-    let is_idempotent = method.is_idempotent();
+    let is_once = inputs.repeatable == Some(false) || !method.is_idempotent();
     let url = address(inputs, settings)?;
     let own_origin = settings
         .base_url
@@ -76,7 +76,7 @@ pub(crate) fn prepare(
             headers.append(&header, header_value(name, &value)?);
         }
     }
-    if !is_idempotent {
+    if is_once {
         headers
             .entry(IDEMPOTENCY_KEY)
             .or_insert(header_value("idempotency-key", key)?);

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use schemars::JsonSchema;
 use secrets::SecretSetting;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -33,7 +32,7 @@ pub struct ConnectionSettings {
     #[serde(deserialize_with = "duration", serialize_with = "show_duration")]
     pub timeout: Duration,
     /// Bytes that an answer's body may have, after decompression.
-    #[serde(deserialize_with = "size", serialize_with = "show_size")]
+    #[serde(with = "worker_api::size")]
     pub max_bytes: u64,
     /// A PEM file with the certificates of a private authority, trusted beside those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,29 +79,6 @@ pub struct SettingsError {
     pub problem: String,
 }
 
-/// A size in bytes out of a number or text such as `10Mi`.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    text.trim()
-        .parse::<ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| {
-            format!("`{text}` is no size: write bytes, or a number with a unit such as 64Ki or 10Mi")
-        })
-}
-
-fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a size such as 10Mi")]
-    enum Given {
-        Bytes(u64),
-        Text(String),
-    }
-    match Given::deserialize(deserializer)? {
-        Given::Bytes(bytes) => Ok(bytes),
-        Given::Text(text) => parse_size(&text).map_err(serde::de::Error::custom),
-    }
-}
-
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     worker_api::parse_duration(&text)
@@ -116,16 +92,4 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 
 fn show_duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&jiff::SignedDuration::try_from(*duration).unwrap_or(jiff::SignedDuration::MAX))
-}
-
-fn show_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    // What is shown reads back: `iec_short` writes 10 MiB as `10.0M`, which is read as ten million.
-    let units = [("Gi", 1_u64 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
-    match units
-        .iter()
-        .find(|(_, size)| *bytes > 0 && bytes.is_multiple_of(*size))
-    {
-        Some((unit, size)) => serializer.collect_str(&format_args!("{}{unit}", bytes / size)),
-        None => serializer.serialize_u64(*bytes),
-    }
 }

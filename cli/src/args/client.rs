@@ -140,16 +140,6 @@ pub(crate) struct DeployArgs {
 }
 
 /// `procos check`.
-///
-/// Says what `procos deploy` would refuse, and warns of what is likely to go wrong. Errors: the file cannot be read, or it
-/// would run code inside the engine, around every sandbox: scripts, Java classes, expressions that call methods. Warnings:
-/// ends that are dead, gateways that may find no way, topics that nobody works, errors that nothing catches. What of it
-/// is wanted all the same is listed in procos.yml, under security.gate.allow, and passes.
-///
-/// With --unused it looks at what is deployed instead: which process definitions, latest and older versions, nobody has
-/// started for a quarter, and none of which runs. What was deployed since is left out, and so are the latest versions of
-/// ProcOS's own. The engine's history tells, as far as it reaches: where a definition keeps less of it
-/// (historyTimeToLive), the list says so.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -305,11 +295,16 @@ pub(crate) struct IncidentsArgs {
 #[command(after_help = "\
 Examples:
   procos retry 6f1c2d3e-…                    after what was wrong outside has been mended
+  procos retry 6f1c2d3e-… --again            also what may have been done already: it is done again
   procos retry 6f1c2d3e-… --var order='{\"item\":\"desk\",\"amount\":2}'")]
 pub(crate) struct RetryArgs {
     /// The instance's id, as `procos ps` and `procos incidents` show it; its first characters are enough
     #[arg(value_parser = named::<LONGEST>)]
     pub instance: String,
+
+    /// Also try what may have been done already (OUTCOME_UNKNOWN); without this it is left out
+    #[arg(long)]
+    pub again: bool,
 
     /// A process variable to set before the tasks are tried again; its value is JSON
     ///

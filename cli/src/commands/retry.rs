@@ -1,9 +1,11 @@
 //! `procos retry`: gives what has failed in an instance another attempt.
 
 use engine_client::{
-    ActivityRecord, EngineClient, EngineError, ExternalTask, RecordQuery, Scope, TokenMove, Variables,
+    ActivityRecord, EngineClient, EngineError, ExternalTask, RecordQuery, Scope, TokenMove, Variable,
+    Variables,
 };
 use serde::Serialize;
+use worker_runtime::EFFECT_VARIABLE;
 
 use super::find::{self, Among};
 use super::story::element_name;
@@ -42,6 +44,19 @@ enum How {
     OtherInputs,
     /// From before its input parameters, which are computed anew.
     BegunAnew,
+    /// It was done: it goes on with the answer that it had.
+    WithItsAnswer,
+}
+
+/// What the worker has written down of a task that must not be done twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Noted {
+    /// Nothing, or that it was not done.
+    Nothing,
+    /// It may have been done.
+    Unknown,
+    /// It was done.
+    Done,
 }
 
 /// What stands still in one instance.
@@ -63,16 +78,37 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> Result<Status, Tr
             record.process_definition_key
         )));
     }
-    let mut retried = Vec::new();
+    let (mut retried, mut left_out) = (Vec::new(), Vec::new());
     for failed in failed {
-        retried.extend(retry(&engine, &failed, &variables).await?);
+        let done = retry(&engine, &failed, &variables, args.again).await?;
+        retried.extend(done.retried);
+        left_out.extend(done.left_out);
+    }
+    if retried.is_empty() {
+        return Err(Trouble::no(may_have_been_done(&record.id, &left_out)));
     }
     if context.json {
-        say_json(&serde_json::json!({ "instance_id": record.id, "retried": retried }))?;
+        say_json(&serde_json::json!({ "instance_id": record.id, "retried": retried, "left_out": left_out }))?;
     } else {
-        say(&told(&record.id, &retried, &Theme::stdout()))?;
+        let theme = Theme::stdout();
+        let mut text = told(&record.id, &retried, &theme);
+        if !left_out.is_empty() {
+            let why = may_have_been_done(&record.id, &left_out);
+            text = format!("{} {why}\n{text}", theme.warn("!"));
+        }
+        say(&text)?;
     }
     Ok(Status::Done)
+}
+
+/// Why nothing was done for these steps, and what to do.
+fn may_have_been_done(instance_id: &str, steps: &[String]) -> String {
+    format!(
+        "{} may have been done already, and is not done again unasked: look at the service; where it was not done, \
+         `procos retry {} --again` does it",
+        steps.join(", "),
+        short_id(instance_id)
+    )
 }
 
 /// What has failed for good in an instance and in those that it called.
@@ -108,21 +144,42 @@ async fn failed(engine: &EngineClient, instance_id: &str) -> Result<Vec<Failed>,
     Ok(found)
 }
 
+/// What came of one instance.
+struct Done {
+    retried: Vec<Retried>,
+    /// The ids of the steps that may have been done already.
+    left_out: Vec<String>,
+}
+
 async fn retry(
     engine: &EngineClient,
     failed: &Failed,
     variables: &Variables,
-) -> Result<Vec<Retried>, Trouble> {
+    again: bool,
+) -> Result<Done, Trouble> {
     let id = &failed.instance_id;
     let (of_process, steps) = tokio::try_join!(
         engine.variables(Scope::Instance(id)),
         engine.current_activities(id)
     )?;
     // All is decided before anything is changed.
-    let mut plan = Vec::new();
+    let (mut plan, mut left_out) = (Vec::new(), Vec::new());
     for task in &failed.tasks {
         let inputs = engine.variables(Scope::Execution(&task.execution_id)).await?;
-        plan.push((task, how(task, &inputs, variables, &of_process, &steps)?));
+        match noted(task, &inputs) {
+            // Begun anew it would be another task, which does it again.
+            Noted::Done => plan.push((task, How::WithItsAnswer)),
+            Noted::Unknown if !again => left_out.push(task.activity_id.clone()),
+            Noted::Unknown | Noted::Nothing => {
+                plan.push((task, how(task, &inputs, variables, &of_process, &steps)?));
+            }
+        }
+    }
+    if plan.is_empty() && failed.jobs.is_empty() {
+        return Ok(Done {
+            retried: Vec::new(),
+            left_out,
+        });
     }
     let needs_process = plan.iter().any(|(_, how)| *how != How::OtherInputs) || !failed.jobs.is_empty();
     if needs_process && !variables.is_empty() {
@@ -139,7 +196,9 @@ async fn retry(
         }
         match how {
             How::BegunAnew => begin_anew(engine, task, scope_of(task, &steps)).await?,
-            How::AsItWas | How::OtherInputs => engine.set_external_task_retries(&task.id, ATTEMPTS).await?,
+            How::AsItWas | How::OtherInputs | How::WithItsAnswer => {
+                engine.set_external_task_retries(&task.id, ATTEMPTS).await?
+            }
         }
         let step = steps.iter().find(|step| step.id == task.activity_instance_id);
         retried.push(Retried {
@@ -162,7 +221,20 @@ async fn retry(
             how: How::AsItWas,
         });
     }
-    Ok(retried)
+    Ok(Done { retried, left_out })
+}
+
+/// What the worker has written down, of this very task.
+fn noted(task: &ExternalTask, inputs: &Variables) -> Noted {
+    let Some(Variable::Json(note)) = inputs.get(EFFECT_VARIABLE) else {
+        return Noted::Nothing;
+    };
+    match note["state"].as_str() {
+        _ if note["task"] != task.id.as_str() => Noted::Nothing,
+        Some("receipt") => Noted::Done,
+        Some("intent" | "told") => Noted::Unknown,
+        _ => Noted::Nothing,
+    }
 }
 
 /// A step's input parameters have been computed when it began, so a changed process variable alone would change
@@ -241,6 +313,7 @@ fn told(instance_id: &str, retried: &[Retried], theme: &Theme) -> String {
             How::AsItWas => "is tried again",
             How::OtherInputs => "is tried again with the given inputs",
             How::BegunAnew => "begins anew, its inputs computed from the given variables",
+            How::WithItsAnswer => "was done already, and goes on with the answer that it had",
         };
         let elsewhere = match it.instance_id == instance_id {
             true => String::new(),
@@ -258,7 +331,6 @@ fn told(instance_id: &str, retried: &[Retried], theme: &Theme) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine_client::Variable;
     use serde_json::json;
 
     use super::*;
@@ -305,6 +377,28 @@ mod tests {
             How::BegunAnew
         );
         assert_eq!(plan(&[], &["order"], &["order"], scope).unwrap(), How::AsItWas);
+    }
+
+    #[test]
+    fn what_was_done_or_may_have_been_is_known_by_its_own_note() {
+        let task: ExternalTask = serde_json::from_value(
+            json!({"id": "t", "topicName": "x", "activityInstanceId": "a", "processInstanceId": "p"}),
+        )
+        .unwrap();
+        let note = |task: &str, state: &str| {
+            let note = Variable::Json(json!({"task": task, "state": state}));
+            Variables::from([(EFFECT_VARIABLE.to_owned(), note)])
+        };
+        for (inputs, expected) in [
+            (note("t", "intent"), Noted::Unknown),
+            (note("t", "told"), Noted::Unknown),
+            (note("t", "undone"), Noted::Nothing),
+            (note("t", "receipt"), Noted::Done),
+            (note("another", "receipt"), Noted::Nothing),
+            (variables(&["value"]), Noted::Nothing),
+        ] {
+            assert_eq!(noted(&task, &inputs), expected, "{inputs:?}");
+        }
     }
 
     #[test]

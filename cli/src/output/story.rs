@@ -1,6 +1,7 @@
 //! An instance's story for people: a tree of steps, and what to do where it is stuck.
 
 use serde_json::Value as Json;
+use worker_api::OUTCOME_UNKNOWN;
 
 use super::time::between;
 use super::tree::{Line, Tree};
@@ -250,13 +251,16 @@ pub(crate) fn stuck(story: &Story, stuck: &Stuck, is_page: bool, theme: &Theme) 
 
 /// What an operator can do about an incident, as commands with what they are for.
 pub(crate) fn remedies(stuck: &Stuck, id: &str) -> [(String, &'static str); 3] {
+    let is_unknown = stuck.message.contains(OUTCOME_UNKNOWN);
+    let again = if is_unknown { " --again" } else { "" };
     let retry = match stuck.kind.as_str() {
+        _ if is_unknown => "only where it was not done: this does it",
         "failedExternalTask" | "failedJob" => "once the cause is mended; --var NAME=JSON corrects a value",
         _ => "where the model can go on",
     };
     [
         (format!("procos show {id}"), "everything that happened"),
-        (format!("procos retry {id}"), retry),
+        (format!("procos retry {id}{again}"), retry),
         (format!("procos cancel {id}"), "give it up"),
     ]
 }

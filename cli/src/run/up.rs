@@ -201,7 +201,7 @@ async fn stop(
         let report = pools.stop().await;
         if report.given_up > 0 {
             let text = format!(
-                "{} tasks were not done in time and are run again at the next start",
+                "not done in time: {} of the running tasks; what may be repeated is run again at the next start",
                 report.given_up
             );
             reporter.warn("workers", &text);

@@ -8,16 +8,16 @@ use tests::Engine;
 use crate::world::{CALL, Kernel, Stranger, model};
 
 /// Long enough to start instances between two looks.
-const INTERVAL: Duration = Duration::from_secs(4);
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a look itself may take on a machine that builds.
-const LOOK: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_violation_on_an_attached_engine_is_stopped_and_logged_within_an_interval() {
     Engine::shared();
     let kernel =
-        tokio::task::block_in_place(|| Kernel::start("suspends", "watch: 4s, on_violation: suspend"));
+        tokio::task::block_in_place(|| Kernel::start("suspends", "watch: 10s, on_violation: suspend"));
     let stranger = Stranger::new();
     // Told of this one, it has just looked.
     stranger

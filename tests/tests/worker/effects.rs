@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Engine, Held, Procos, Proxy, Receiver, Running, Scratch, until};
+use tests::{Engine, Finished, Held, Procos, Proxy, Receiver, Running, Scratch, until};
 use worker_api::{Answer, BpmnError, Failure, TaskError};
 
 use crate::bench::{Bench, SOON, boundary, extension, property};
@@ -26,6 +26,8 @@ enum Moment {
     Engine(&'static [&'static str], Held),
     /// While the service has its request and has not answered.
     Service,
+    /// When the service has refused the request, before the engine hears of it.
+    Refused,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,6 +61,7 @@ async fn killed_between_any_two_steps_a_worker_leaves_nothing_that_is_sent_twice
             Unknown,
         ),
         ("the request is sent", Moment::Service, 1, Unknown),
+        ("the service has refused it", Moment::Refused, 0, Unknown),
         (
             "the service has answered",
             Moment::Engine(&["/localVariables", "receipt"], Before),
@@ -134,31 +137,21 @@ workers: {{pools: [{{name: own, capacity: 4, topics: [{topic}]}}]}}
 
     /// How often the request was sent, and what came of the task.
     async fn killed_at(&self, moment: &Moment) -> (usize, Then) {
-        let milliseconds = match moment {
-            Moment::Service => "/60000",
-            Moment::Engine(..) => "",
+        let path = match moment {
+            Moment::Service => "run/${execution.processInstanceId}/60000",
+            Moment::Engine(..) => "run/${execution.processInstanceId}",
+            Moment::Refused => "nowhere",
         };
-        let url = format!(
-            "{}/run/${{execution.processInstanceId}}{milliseconds}",
-            self.receiver.address()
-        );
-        self.bench
-            .deploy_task(
-                &extension(&format!(
-                    r#"<camunda:inputOutput><camunda:inputParameter name="method">POST</camunda:inputParameter>
-    <camunda:inputParameter name="url">{url}</camunda:inputParameter>
-    <camunda:outputParameter name="status">${{status}}</camunda:outputParameter></camunda:inputOutput>"#
-                )),
-                "",
-            )
-            .await;
-        if let Moment::Engine(words, held) = moment {
-            self.proxy.hold(words, *held);
+        self.deploy_post(path, "${status}").await;
+        match moment {
+            Moment::Engine(words, held) => self.proxy.hold(words, *held),
+            Moment::Refused => self.proxy.hold(&["/failure"], Held::Before),
+            Moment::Service => {}
         }
         let worker = self.worker();
         let instance = self.bench.start().await;
         match moment {
-            Moment::Engine(..) => self.proxy.holds().await,
+            Moment::Engine(..) | Moment::Refused => self.proxy.holds().await,
             Moment::Service => {
                 until("the service has the request", SOON, async || {
                     match self.sent(&instance) {
@@ -198,7 +191,7 @@ workers: {{pools: [{{name: own, capacity: 4, topics: [{topic}]}}]}}
             Then::Unknown => {
                 let details = self.bench.details(&instance).await;
                 assert!(
-                    details.contains("give the task a new attempt, which does it"),
+                    details.contains("gives the task a new attempt, which does it"),
                     "{details}"
                 );
                 self.bench.engine.cancel_instance(&instance).await.unwrap();
@@ -208,6 +201,37 @@ workers: {{pools: [{{name: own, capacity: 4, topics: [{topic}]}}]}}
         (sent, then)
     }
 
+    /// A process of one POST, whose output `status` is computed so.
+    async fn deploy_post(&self, path: &str, status: &str) {
+        let address = self.receiver.address();
+        // Shorter than what the service takes.
+        let timeout = if path.ends_with("/999") { "200ms" } else { "60s" };
+        let inside = format!(
+            r#"<camunda:inputOutput><camunda:inputParameter name="method">POST</camunda:inputParameter>
+    <camunda:inputParameter name="url">{address}/{path}</camunda:inputParameter>
+    <camunda:inputParameter name="timeout">{timeout}</camunda:inputParameter>
+    <camunda:outputParameter name="status">{status}</camunda:outputParameter></camunda:inputOutput>"#
+        );
+        self.bench.deploy_task(&extension(&inside), "").await;
+    }
+
+    /// `procos retry`, with the kernel's login.
+    fn retry(&self, instance: &str, arguments: &[&str]) -> Finished {
+        let engine = Engine::shared();
+        let login = json!({"basic": {"username": "kernel", "password": engine.password("kernel")}});
+        let configuration = format!(
+            "engine: {{kind: attached, url: \"{}\", auth: {login}}}\n",
+            engine.rest_url()
+        );
+        let file = self.scratch.path().join("kernel.yml");
+        std::fs::write(&file, configuration).unwrap();
+        let config = ["--config", file.to_str().unwrap(), "retry", instance];
+        Procos::new(self.scratch.path())
+            .args(config)
+            .args(arguments)
+            .run()
+    }
+
     fn sent(&self, instance: &str) -> usize {
         self.receiver
             .runs()
@@ -215,6 +239,46 @@ workers: {{pools: [{{name: own, capacity: 4, topics: [{topic}]}}]}}
             .filter(|run| run.id == instance)
             .count()
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_goes_on_with_what_was_done_and_asks_before_it_does_what_may_have_been() {
+    let bed = Bed::new();
+    let worker = bed.worker();
+    // It was done, and the process cannot go on with it.
+    bed.deploy_post("run/${execution.processInstanceId}", "${remark}")
+        .await;
+    let instance = bed.bench.start().await;
+    bed.bench.incident(&instance).await;
+    let retried = bed.retry(&instance, &["--var", "remark=\"mended\""]);
+    assert!(
+        retried
+            .stdout
+            .contains("was done already, and goes on with the answer that it had"),
+        "{retried:?}"
+    );
+    bed.bench.completed(&instance).await;
+    assert_eq!(bed.sent(&instance), 1);
+    assert_eq!(bed.bench.process_variables(&instance).await["status"], "mended");
+
+    // Nobody knows whether it was done.
+    bed.deploy_post("run/${execution.processInstanceId}/999", "${status}")
+        .await;
+    let instance = bed.bench.start().await;
+    bed.bench.incident(&instance).await;
+    for arguments in [&[][..], &["--var", "other=1"]] {
+        let refused = bed.retry(&instance, arguments);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("--again` does it"), "{refused:?}");
+    }
+    assert_eq!(bed.sent(&instance), 1);
+    assert_eq!(bed.retry(&instance, &["--again"]).code, Some(0));
+    until("it is sent again", SOON, async || match bed.sent(&instance) {
+        2 => Ok(()),
+        sent => Err(format!("{sent} times")),
+    })
+    .await;
+    worker.kill9().wait_gone(Duration::from_secs(30)).await;
 }
 
 /// A handler that counts its runs and fails once, without saying that nothing was done.

@@ -59,7 +59,10 @@ pub enum Noted {
 #[async_trait]
 pub trait Ledger: Debug + Send + Sync + 'static {
     /// What was written down when the task was fetched.
-    fn noted(&self, key: &str) -> Noted;
+    ///
+    /// # Errors
+    /// Where that cannot be found out: the effect must not happen then.
+    async fn noted(&self, key: &str) -> Result<Noted, Failure>;
 
     /// Writes down that the effect is about to happen. Returns when the engine has it.
     ///
@@ -70,8 +73,12 @@ pub trait Ledger: Debug + Send + Sync + 'static {
     /// Writes down what came of it. That this fails is no reason to hold the answer back: it is told in the log.
     async fn receive(&self, key: &str, answer: &Answer);
 
-    /// Writes down that nothing has happened after all.
+    /// Writes down that nothing has happened after all: for what goes on without a report to the engine.
     async fn forget(&self, key: &str);
+
+    /// Nothing has happened after all. Where the task fails that is written down together with the failure, so that a worker that
+    /// dies before leaves the intent.
+    fn undo(&self, key: &str);
 
     /// The outcome of this effect is unknown. Where the task ends as an incident, or is tried again because its model
     /// says so, that is written down together with it, and the next attempt may do it.
@@ -84,8 +91,8 @@ pub struct NoLedger;
 
 #[async_trait]
 impl Ledger for NoLedger {
-    fn noted(&self, _: &str) -> Noted {
-        Noted::Nothing
+    async fn noted(&self, _: &str) -> Result<Noted, Failure> {
+        Ok(Noted::Nothing)
     }
 
     async fn intend(&self, _: &str) -> Result<(), Failure> {
@@ -95,6 +102,8 @@ impl Ledger for NoLedger {
     async fn receive(&self, _: &str, _: &Answer) {}
 
     async fn forget(&self, _: &str) {}
+
+    fn undo(&self, _: &str) {}
 
     fn lose(&self, _: &str) {}
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{BpmnError, Failure};
+use crate::{BpmnError, Failure, OUTCOME_UNKNOWN};
 
 /// Turns failures into BPMN errors and back: `HTTP_404 -> NOT_FOUND, failure -> PAYMENT_DOWN, VALIDATION_FAILED -> retry`.
 ///
@@ -11,7 +11,7 @@ use crate::{BpmnError, Failure};
 /// - a code in `UPPER_SNAKE`, of a business error ([`BpmnError::code`], [`BpmnError::general_code`]) or of a failure
 ///   ([`Failure::codes`], such as `TIMEOUT`);
 /// - `failure`: any technical failure;
-/// - `*`: anything but success.
+/// - `*`: anything but success; `* -> retry` repeats nothing of which nobody knows whether it was done ([`OUTCOME_UNKNOWN`]).
 ///
 /// On the right:
 /// - an error code: thrown as a BPMN error. A failure is tried again first, as its retry policy says, and thrown when no
@@ -65,24 +65,25 @@ impl ErrorMap {
     #[must_use]
     pub fn of_error(&self, error: &BpmnError) -> Option<&Becomes> {
         let has = |code: &String| *code == error.code || error.general_code.as_ref() == Some(code);
-        self.first(|what| match what {
+        self.first(|what, becomes| match what {
             What::Code(code) => has(code),
             What::AnyFailure => false,
-            What::Anything => true,
+            // To do once more what may have been done takes more than a word for anything.
+            What::Anything => error.code != OUTCOME_UNKNOWN || *becomes != Becomes::Retry,
         })
     }
 
     /// What a technical failure becomes, where a rule says so.
     #[must_use]
     pub fn of_failure(&self, failure: &Failure) -> Option<&Becomes> {
-        self.first(|what| match what {
+        self.first(|what, _| match what {
             What::Code(code) => failure.codes.contains(code),
             What::AnyFailure | What::Anything => true,
         })
     }
 
-    fn first(&self, matches: impl Fn(&What) -> bool) -> Option<&Becomes> {
-        let rule = self.rules.iter().find(|(what, _)| matches(what));
+    fn first(&self, matches: impl Fn(&What, &Becomes) -> bool) -> Option<&Becomes> {
+        let rule = self.rules.iter().find(|(what, becomes)| matches(what, becomes));
         rule.map(|(_, becomes)| becomes)
     }
 }
@@ -208,6 +209,17 @@ mod tests {
                 at_once: true
             })
         );
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_repeated_where_it_is_named_alone() {
+        let unknown = BpmnError::new(OUTCOME_UNKNOWN, "");
+        assert_eq!(map("* -> retry").of_error(&unknown), None);
+        assert_eq!(
+            map("OUTCOME_UNKNOWN -> retry").of_error(&unknown),
+            Some(&Becomes::Retry)
+        );
+        assert_eq!(map("* -> incident").of_error(&unknown), Some(&Becomes::Incident));
     }
 
     #[test]

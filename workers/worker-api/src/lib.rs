@@ -54,6 +54,7 @@ mod port_error;
 mod retry;
 mod route;
 mod security;
+pub mod size;
 mod value;
 
 pub use adapter::{Adapter, AdapterDescription, Choice, ErrorCode, TopicDescription};
@@ -72,4 +73,5 @@ pub use port_error::PortError;
 pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
 pub use route::{Route, Router};
 pub use security::{DataClassification, ProcessSecurity, SandboxLevel};
+pub use size::parse_size;
 pub use value::{File, Value, Variables};

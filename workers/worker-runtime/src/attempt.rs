@@ -8,12 +8,12 @@ use engine_client::{EngineError, LockedTask};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
-use worker_api::{Failure, Outcome, Route, Task, TaskContext, parse_duration};
+use worker_api::{Failure, OUTCOME_UNKNOWN, Outcome, Route, Task, TaskContext, TaskError, parse_duration};
 
 use crate::event::{Ended, Event};
 use crate::ledger::TaskLedger;
 use crate::pool::Shared;
-use crate::prepare::prepare;
+use crate::prepare::{Prepared, prepare};
 use crate::report::{self, Report};
 use crate::verdict::{self, Attempts};
 use crate::{chain, clock, convert};
@@ -43,7 +43,11 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
         Ok(plan) => (plan, None),
         Err(failure) => (Plan::by_default(shared, &locked), Some(failure)),
     };
-    let ledger = TaskLedger::take(&shared.engine, &mut locked, shared.settings.lock_duration);
+    let names_variables = shared.settings.topics.iter().any(|subscription| {
+        subscription.topic == locked.topic_name && subscription.request.variables.is_some()
+    });
+    let lock_duration = shared.settings.lock_duration;
+    let ledger = TaskLedger::take(&shared.engine, &mut locked, !names_variables, lock_duration);
     let ledger = Arc::new(ledger);
     let task = task(&mut locked, plan.attempts.number());
     let span = chain::span(&task);
@@ -63,24 +67,31 @@ pub(crate) async fn run(shared: &Shared, mut locked: LockedTask, cancelled: Canc
         let report = match outcome {
             None => None,
             Some(outcome) => {
+                let is_unknown =
+                    matches!(&outcome, Err(TaskError::Bpmn(error)) if error.code == OUTCOME_UNKNOWN);
                 let verdict = verdict::judge(outcome, &plan.attempts);
                 let prepared = AssertUnwindSafe(prepare(shared, &locked, verdict, &plan.attempts));
                 let prepared = cancelled.run_until_cancelled(prepared.catch_unwind()).await;
                 // What an adapter answers may bring code of its own: the content of its files.
                 prepared.map(|prepared| {
-                    prepared.unwrap_or_else(|panic| {
+                    let Prepared { mut report, tells } = prepared.unwrap_or_else(|panic| {
                         let failure = chain::broken("the answer of the adapter", panic.as_ref());
-                        Report::Fail(plan.attempts.fail(&failure))
-                    })
+                        Prepared {
+                            report: Report::Fail(plan.attempts.fail(&failure)),
+                            tells: false,
+                        }
+                    });
+                    if let Report::Fail(failure) = &mut report {
+                        let notes = ledger.with_failure(is_unknown && tells);
+                        failure.local_variables.extend(notes);
+                    }
+                    report
                 })
             }
         };
         (elapsed, report)
     };
-    let (elapsed, mut report) = attempt.instrument(span.clone()).await;
-    if let Some(Report::Fail(failure)) = &mut report {
-        failure.local_variables.extend(ledger.told());
-    }
+    let (elapsed, report) = attempt.instrument(span.clone()).await;
     watch.ended();
     let attempts = plan.attempts;
     End {

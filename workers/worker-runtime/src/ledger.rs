@@ -5,7 +5,7 @@ mod note;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,13 +18,29 @@ use crate::backoff;
 
 /// The variable that holds what a task was about to do or has done; what a topic that it calls does follows behind a
 /// slash. No task sees it among its inputs.
-pub(crate) const VARIABLE: &str = "procosEffect";
+pub const EFFECT_VARIABLE: &str = "procosEffect";
+
+/// Whether a variable is a note on what must not be done twice: written by a worker, and no input of a task.
+#[must_use]
+pub fn is_effect_note(name: &str) -> bool {
+    let rest = name.strip_prefix(EFFECT_VARIABLE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// Characters of a variable's name that the engine keeps.
 const LONGEST_NAME: usize = 255;
 
 /// How long an engine that is in trouble is asked again; the task's lock is extended meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is known at the end of an attempt that has failed.
+#[derive(Clone, Copy, Debug)]
+enum ToTell {
+    /// Nothing has happened.
+    Undone,
+    /// Nobody knows whether it has happened.
+    Lost,
+}
 
 /// One task's. It is read from the variables with which the task was fetched.
 #[derive(Debug)]
@@ -35,40 +51,53 @@ pub(crate) struct TaskLedger {
     worker_id: String,
     lock_duration: Duration,
     noted: BTreeMap<String, Noted>,
-    /// The names of those whose outcome nobody knows.
-    lost: Mutex<BTreeSet<String>>,
+    /// Whether all variables of its scope came along with the task, and so all that was written down.
+    has_all: bool,
+    /// What the report of a failure has to tell besides, by name.
+    to_tell: Mutex<BTreeMap<String, ToTell>>,
 }
 
 impl TaskLedger {
     /// Takes what was written down of this task out of its variables.
-    pub(crate) fn take(engine: &EngineClient, task: &mut LockedTask, lock_duration: Duration) -> Self {
-        let is_note = |name: &str| {
-            name.strip_prefix(VARIABLE)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let notes = task.variables.extract_if(.., |name, _| is_note(name));
+    pub(crate) fn take(
+        engine: &EngineClient,
+        task: &mut LockedTask,
+        has_all: bool,
+        lock_duration: Duration,
+    ) -> Self {
+        let notes = task.variables.extract_if(.., |name, _| is_effect_note(name));
         let noted = notes.filter_map(|(name, variable)| match variable {
-            // Where the task has no scope of its own, what an earlier task has left may still stand there.
+            // Another task's is nobody's here.
             Variable::Json(json) => Note::read(json, &task.id).map(|noted| (name, noted)),
             _ => None,
         });
         Self {
             noted: noted.collect(),
+            has_all,
             engine: engine.clone(),
             task_id: task.id.clone(),
             execution_id: task.execution_id.clone(),
             worker_id: task.worker_id.clone(),
             lock_duration,
-            lost: Mutex::default(),
+            to_tell: Mutex::default(),
         }
     }
 
-    /// What goes with the report of a failure, so that the next attempt may do what this one has lost sight of: somebody
-    /// has been told.
-    pub(crate) fn told(&self) -> Variables {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = lost.iter().map(|name| (name.clone(), self.note(State::Told)));
-        told.collect()
+    /// What goes with the report of a failure: that nothing was done; and where the report `tells` that the outcome is unknown,
+    /// that somebody has been told, so that the next attempt may do it.
+    pub(crate) fn with_failure(&self, tells: bool) -> Variables {
+        let to_tell = self.to_tell.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes = to_tell.iter().filter_map(|(name, what)| match what {
+            ToTell::Undone => Some((name.clone(), self.note(State::Undone))),
+            ToTell::Lost if tells => Some((name.clone(), self.note(State::Told))),
+            ToTell::Lost => None,
+        });
+        notes.collect()
+    }
+
+    fn tell(&self, key: &str, what: ToTell) {
+        let mut to_tell = self.to_tell.lock().unwrap_or_else(PoisonError::into_inner);
+        to_tell.insert(self.name(key), what);
     }
 
     fn note(&self, state: State) -> Variable {
@@ -83,7 +112,10 @@ impl TaskLedger {
 
     /// The name of the variable for an idempotency key.
     fn name(&self, key: &str) -> String {
-        format!("{VARIABLE}{}", key.strip_prefix(&self.task_id).unwrap_or(key))
+        format!(
+            "{EFFECT_VARIABLE}{}",
+            key.strip_prefix(&self.task_id).unwrap_or(key)
+        )
     }
 
     async fn write(&self, name: &str, state: State) -> Result<(), EngineError> {
@@ -98,8 +130,24 @@ impl TaskLedger {
 
 #[async_trait]
 impl Ledger for TaskLedger {
-    fn noted(&self, key: &str) -> Noted {
-        self.noted.get(&self.name(key)).cloned().unwrap_or(Noted::Nothing)
+    async fn noted(&self, key: &str) -> Result<Noted, Failure> {
+        let name = self.name(key);
+        if let Some(noted) = self.noted.get(&name) {
+            return Ok(noted.clone());
+        }
+        if self.has_all {
+            return Ok(Noted::Nothing);
+        }
+        let scope = Scope::Execution(&self.execution_id);
+        match patiently(|| self.engine.variable(scope, &name)).await {
+            Ok(Variable::Json(json)) => Ok(Note::read(json, &self.task_id).unwrap_or(Noted::Nothing)),
+            Ok(_) => Ok(Noted::Nothing),
+            Err(error) if error.is_not_found() => Ok(Noted::Nothing),
+            Err(error) => Err(Failure::retryable(format!(
+                "nothing was sent, since the engine does not tell whether it was before: {error}"
+            ))
+            .nothing_done()),
+        }
     }
 
     async fn intend(&self, key: &str) -> Result<(), Failure> {
@@ -108,7 +156,7 @@ impl Ledger for TaskLedger {
             return Err(Failure::permanent(format!(
                 "the key of a called topic is too long to be written down in the engine: {} characters are the most that \
                  fit; call it by a shorter one",
-                LONGEST_NAME - VARIABLE.len()
+                LONGEST_NAME - EFFECT_VARIABLE.len()
             ))
             .nothing_done());
         }
@@ -157,9 +205,12 @@ impl Ledger for TaskLedger {
         }
     }
 
+    fn undo(&self, key: &str) {
+        self.tell(key, ToTell::Undone);
+    }
+
     fn lose(&self, key: &str) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.insert(self.name(key));
+        self.tell(key, ToTell::Lost);
     }
 }
 

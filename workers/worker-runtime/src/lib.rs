@@ -48,6 +48,7 @@ pub use definitions::Definitions;
 pub use event::{Ended, Event, Observer};
 pub use handler::{Handler, HandlerError, HandlerResult};
 pub use inbound::{InboundHealth, InboundState, Inbounds};
+pub use ledger::{EFFECT_VARIABLE, is_effect_note};
 pub use pool::{DrainReport, StartError, WorkerPool};
 pub use port::EnginePort;
 pub use settings::{PoolSettings, Subscription};

@@ -14,6 +14,12 @@ use crate::{backoff, convert};
 /// The extension property that names the process variable which gets the whole answer.
 const RESULT_VARIABLE: &str = "resultVariable";
 
+/// A report, and whether it tells the outcome itself, and not what else went wrong on the way.
+pub(crate) struct Prepared {
+    pub(crate) report: Report,
+    pub(crate) tells: bool,
+}
+
 /// Makes the report, for which the model may have to be asked: what it catches, and whether it has use for an
 /// answer's fields.
 pub(crate) async fn prepare(
@@ -21,8 +27,9 @@ pub(crate) async fn prepare(
     task: &LockedTask,
     verdict: Verdict,
     attempts: &Attempts,
-) -> Report {
-    match verdict {
+) -> Prepared {
+    let mut tells = true;
+    let report = match verdict {
         Verdict::Fail(report) => Report::Fail(report),
         Verdict::Postpone(after) => Report::Postpone(after),
         Verdict::Complete(answer) => match completion(shared, task, answer).await {
@@ -32,12 +39,20 @@ pub(crate) async fn prepare(
         Verdict::Throw(error) => match caught_code(shared, task, &error).await {
             Ok(Some(code)) => match thrown(task, error, code) {
                 Ok(report) => Report::Throw(report),
-                Err(failure) => Report::Fail(attempts.fail(&failure)),
+                Err(failure) => {
+                    tells = false;
+                    Report::Fail(attempts.fail(&failure))
+                }
             },
             Ok(None) => Report::Fail(attempts.fail(&uncaught(&error, &task.activity_id))),
-            Err(failure) => Report::Fail(attempts.fail(&failure)),
+            Err(failure) => {
+                tells = false;
+                let message = format!("{error}; and {}", failure.message);
+                Report::Fail(attempts.fail(&Failure { message, ..failure }))
+            }
         },
-    }
+    };
+    Prepared { report, tells }
 }
 
 async fn completion(shared: &Shared, task: &LockedTask, answer: Answer) -> Result<Completion, Failure> {
@@ -83,9 +98,13 @@ fn check(variables: &engine_client::Variables) -> Result<(), Failure> {
     })
 }
 
+/// What another attempt does to a task that has run.
+pub(crate) const AGAIN: &str = "Trying again runs the task again, unless it is one that is done once, such as a POST: that \
+                                completes with the answer that it had.";
+
 /// What an operator needs to know before trying again.
 fn has_run(failure: Failure) -> Failure {
-    let details = format!("{failure}\n\nThe task itself has run. Trying again runs the task again.");
+    let details = format!("{failure}\n\nThe task itself has run. {AGAIN}");
     failure.with_details(details)
 }
 

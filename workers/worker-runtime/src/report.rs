@@ -6,6 +6,7 @@ use engine_client::{BpmnErrorReport, Completion, EngineClient, EngineError, Fail
 use worker_api::Failure;
 
 use crate::event::Ended;
+use crate::prepare::AGAIN;
 
 /// A report as it goes to the engine.
 #[derive(Debug)]
@@ -95,6 +96,6 @@ pub(crate) fn refused(report: &Report, error: &EngineError) -> Failure {
     };
     Failure::permanent(message).with_details(format!(
         "{error}\n\nThe task itself has run. Look at its output parameters and at what follows it in the model: \
-         an expression there may fail. Trying again runs the task again."
+         an expression there may fail. {AGAIN}"
     ))
 }

@@ -28,6 +28,9 @@ fn every_adapters_own_topics_are_routed_and_its_own_alone() {
     assert_eq!(
         catalogue.topics(),
         [
+            "file_list",
+            "file_read",
+            "file_write",
             "http_request",
             "input_validation",
             "javascript_script",
@@ -101,12 +104,12 @@ fn a_route_that_leads_nowhere_is_named_with_what_is_near() {
         (
             json!({"a": {"adapter": "htp"}}),
             "routes.a.adapter",
-            ["`htp`", "did you mean `http`", "core, http, script"],
+            ["`htp`", "did you mean `http`", "core, file, http, script"],
         ),
         (
             json!({"a": {"adapter": "mainframe"}}),
             "routes.a.adapter",
-            ["`mainframe`", "there are", "core, http, script"],
+            ["`mainframe`", "there are", "core, file, http, script"],
         ),
         (
             json!({"a": {"timeout": "1s"}}),
@@ -294,4 +297,31 @@ async fn health_is_told_for_each_adapter() {
     let health = catalogue.health().await;
     assert_eq!(health["core"], Ok(()));
     assert!(health["http"].as_ref().unwrap_err().contains("none"));
+}
+
+#[test]
+fn a_folder_says_where_it_is_and_what_it_may_be_used_for() {
+    let catalogue = build(
+        json!({"file": {"in": {"path": "/srv/in", "max_bytes": "1Mi"}}}),
+        json!({}),
+    )
+    .unwrap();
+    assert_eq!(
+        catalogue.services()["file"],
+        json!({"in": {"path": "/srv/in", "write": false, "max_bytes": "1Mi"}})
+    );
+    assert!(
+        !build(json!({}), json!({}))
+            .unwrap()
+            .services()
+            .contains_key("file")
+    );
+    let relative = error(json!({"file": {"in": {"path": "in"}}}), json!({}));
+    assert_eq!(relative.key, "services.file.in.path");
+    assert!(relative.problem.contains("write the whole path"), "{relative}");
+    let misspelt = error(
+        json!({"file": {"in": {"path": "/srv/in", "writ": true}}}),
+        json!({}),
+    );
+    assert!(misspelt.problem.contains("did you mean `write`?"), "{misspelt}");
 }

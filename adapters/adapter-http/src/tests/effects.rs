@@ -64,6 +64,8 @@ async fn what_must_not_be_sent_twice_has_a_key_by_which_it_is_known_again() {
         json!(["task-1"])
     );
     assert_eq!(sent(json!({"url": url})).await, json!([]));
+    let put = json!({"url": url, "method": "PUT", "repeatable": false});
+    assert_eq!(sent(put).await, json!(["task-1"]));
     let own = json!({"url": url, "method": "POST", "headers": {"Idempotency-Key": "order-7"}});
     assert_eq!(sent(own).await, json!(["order-7"]));
 }
@@ -73,7 +75,16 @@ async fn only_what_nobody_has_taken_on_is_known_to_be_undone() {
     let status = |code: StatusCode| any(async move || code);
     let served = serve(
         Router::new()
-            .route("/busy", status(StatusCode::SERVICE_UNAVAILABLE))
+            .route(
+                "/busy",
+                any(async || (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")])),
+            )
+            .route("/gateway", status(StatusCode::SERVICE_UNAVAILABLE))
+            .route("/late", status(StatusCode::REQUEST_TIMEOUT))
+            .route("/taken-busy", post(async || Redirect::to("/often")))
+            .route("/taken-gone", post(async || Redirect::to("/gone")))
+            .route("/gone", status(StatusCode::GONE))
+            .route("/elsewhere", post(async || Redirect::temporary("/often")))
             .route("/often", status(StatusCode::TOO_MANY_REQUESTS))
             .route("/broken", status(StatusCode::INTERNAL_SERVER_ERROR))
             .route("/lost", status(StatusCode::BAD_GATEWAY))
@@ -99,9 +110,14 @@ async fn only_what_nobody_has_taken_on_is_known_to_be_undone() {
         // The service says that it did not.
         (format!("http://{served}/busy"), true),
         (format!("http://{served}/often"), true),
+        (format!("http://{served}/elsewhere"), true),
         // It may have.
         (format!("http://{served}/broken"), false),
         (format!("http://{served}/lost"), false),
+        (format!("http://{served}/gateway"), false),
+        (format!("http://{served}/late"), false),
+        (format!("http://{served}/taken-busy"), false),
+        (format!("http://{served}/taken-gone"), false),
         (format!("http://{served}/slow"), false),
         (format!("http://{served}/see"), false),
         (format!("http://{served}/not-json"), false),

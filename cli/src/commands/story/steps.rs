@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use engine_client::{ActivityRecord, EventSubscription, ExternalTask, ExternalTaskRecord, VariableRecord};
 use jiff::Timestamp;
+use worker_runtime::is_effect_note;
 
 use super::{Attempt, Step, StepState, Story};
 
@@ -142,11 +143,11 @@ impl Records {
     }
 }
 
-/// The variables of one scope.
+/// The variables of one scope, without what the worker itself has written down in it.
 pub(super) fn variables_of(records: &[VariableRecord], scope: &str) -> BTreeMap<String, serde_json::Value> {
     let own = records
         .iter()
-        .filter(|record| record.activity_instance_id == scope);
+        .filter(|record| record.activity_instance_id == scope && !is_effect_note(&record.name));
     own.map(|record| (record.name.clone(), record.value.to_json()))
         .collect()
 }
@@ -260,7 +261,11 @@ mod tests {
             value: Variable::String(scope.into()),
             activity_instance_id: scope.into(),
         };
-        records.variables = vec![variable("p"), variable("a")];
+        let note = VariableRecord {
+            name: "procosEffect".into(),
+            ..variable("a")
+        };
+        records.variables = vec![variable("p"), variable("a"), note];
         let steps = steps(records);
         assert_eq!(steps[0].state, StepState::Incident);
         assert_eq!(steps[0].attempts.len(), 1);

@@ -20,7 +20,7 @@ impl Middleware for Effects {
             return next.run(context).await;
         }
         let (ledger, key) = (context.ledger().clone(), context.idempotency_key().to_owned());
-        match ledger.noted(&key) {
+        match ledger.noted(&key).await? {
             Noted::Nothing => {}
             Noted::Receipt(answer) => {
                 tracing::info!("the task was done already; its receipt is its answer");
@@ -50,8 +50,13 @@ impl Middleware for Effects {
                 ledger.lose(&key);
                 Err(unknown(&told, failure.message, failure.details).into())
             }
-            Err(error) => {
+            // Whoever goes on with it meanwhile tells the engine nothing.
+            Err(error) if told.depth() > 0 || matches!(error, TaskError::Postponed(_)) => {
                 ledger.forget(&key).await;
+                Err(error)
+            }
+            Err(error) => {
+                ledger.undo(&key);
                 Err(error)
             }
         }
@@ -68,10 +73,10 @@ async fn inquire(context: &TaskContext, next: &Next<'_>) -> Inquiry {
 fn unknown(context: &TaskContext, message: String, details: Option<String>) -> BpmnError {
     let (what, key) = (&context.task.activity_id, context.idempotency_key());
     let remedy = format!(
-        "It is not done again by itself. Find out by its idempotency key, {key}: where it was done, go on behind {what} \
-         (modify the instance), and where it was not, give the task a new attempt, which does it. In the model an error \
-         boundary event with the code {OUTCOME_UNKNOWN} can take over, and `errorMap: {OUTCOME_UNKNOWN} -> retry` says that \
-         doing it twice is no harm."
+        "It is not done again by itself. Find out at the service, by the idempotency key {key} or whatever it knows the request \
+         by. Where it was not done, `procos retry --again` gives the task a new attempt, which does it; where it was, move the \
+         instance on behind {what}. In the model an error boundary event with the code {OUTCOME_UNKNOWN} can take over, and \
+         `errorMap: {OUTCOME_UNKNOWN} -> retry` says that doing it twice is no harm."
     );
     let details = match details {
         Some(details) => format!("{details}\n\n{remedy}"),

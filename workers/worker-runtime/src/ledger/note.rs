@@ -25,6 +25,8 @@ pub(super) enum State {
     Intent,
     /// It has happened.
     Receipt(Stored),
+    /// Nothing has happened after all.
+    Undone,
     /// Nobody knows whether it has happened, and somebody has been told.
     Told,
 }
@@ -62,7 +64,7 @@ impl Note {
         let note: Self = serde_json::from_value(json).ok()?;
         (note.task == task).then_some(())?;
         Some(match note.state {
-            State::Told => Noted::Nothing,
+            State::Undone | State::Told => Noted::Nothing,
             State::Intent => Noted::Intent {
                 at: note.at,
                 worker: note.worker,

@@ -34,7 +34,7 @@ async fn next(engine: &EngineClient) -> (LockedTask, TaskLedger) {
         engine.unlock(&id.id).await.unwrap();
     }
     let mut task = fetched(engine, "two", LOCK).await;
-    let ledger = TaskLedger::take(engine, &mut task, LOCK);
+    let ledger = TaskLedger::take(engine, &mut task, true, LOCK);
     (task, ledger)
 }
 
@@ -43,17 +43,17 @@ async fn the_next_worker_finds_the_intent_and_then_the_receipt() {
     let fake = engine().await;
     let engine = fake.client();
     let mut task = fetched(&engine, "one", LOCK).await;
-    let ledger = TaskLedger::take(&engine, &mut task, LOCK);
-    assert_eq!(ledger.noted(&task.id), Noted::Nothing);
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
+    assert_eq!(ledger.noted(&task.id).await.unwrap(), Noted::Nothing);
     ledger.intend(&task.id).await.unwrap();
 
     let (found, ledger_two) = next(&engine).await;
-    let Noted::Intent { worker, .. } = ledger_two.noted(&found.id) else {
+    let Noted::Intent { worker, .. } = ledger_two.noted(&found.id).await.unwrap() else {
         panic!("{ledger_two:?}")
     };
     assert_eq!(worker, "one");
     assert!(
-        !found.variables.contains_key(VARIABLE),
+        !found.variables.contains_key(EFFECT_VARIABLE),
         "no adapter sees it: {found:?}"
     );
 
@@ -76,8 +76,8 @@ async fn the_next_worker_finds_the_intent_and_then_the_receipt() {
     ledger.receive(&task.id, &answer).await;
     engine.unlock(&task.id).await.unwrap();
     let mut found = fetched(&engine, "three", LOCK).await;
-    let ledger = TaskLedger::take(&engine, &mut found, LOCK);
-    assert_eq!(ledger.noted(&task.id), Noted::Receipt(answer));
+    let ledger = TaskLedger::take(&engine, &mut found, true, LOCK);
+    assert_eq!(ledger.noted(&task.id).await.unwrap(), Noted::Receipt(answer));
 }
 
 #[tokio::test]
@@ -85,9 +85,9 @@ async fn who_has_lost_the_lock_does_not_go_on() {
     let fake = engine().await;
     let engine = fake.client();
     let mut task = fetched(&engine, "one", LOCK).await;
-    let ledger = TaskLedger::take(&engine, &mut task, LOCK);
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
     let (found, ledger_two) = next(&engine).await;
-    assert_eq!(ledger_two.noted(&found.id), Noted::Nothing);
+    assert_eq!(ledger_two.noted(&found.id).await.unwrap(), Noted::Nothing);
     let failure = ledger.intend(&task.id).await.unwrap_err();
     assert!(
         failure.nothing_done && failure.message.contains("nothing was sent"),
@@ -101,19 +101,37 @@ async fn what_is_forgotten_and_what_somebody_was_told_of_may_be_done() {
     let fake = engine().await;
     let engine = fake.client();
     let mut task = fetched(&engine, "one", LOCK).await;
-    let ledger = TaskLedger::take(&engine, &mut task, LOCK);
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
     ledger.intend(&task.id).await.unwrap();
     ledger.forget(&task.id).await;
-    assert!(ledger.told().is_empty());
+    assert!(ledger.with_failure(true).is_empty());
     let (mut found, ledger) = next(&engine).await;
-    assert_eq!(ledger.noted(&found.id), Noted::Nothing);
+    assert_eq!(ledger.noted(&found.id).await.unwrap(), Noted::Nothing);
 
     ledger.intend(&found.id).await.unwrap();
     ledger.lose(&found.id);
-    found.variables = ledger.told();
-    assert!(found.variables.contains_key(VARIABLE));
-    let ledger = TaskLedger::take(&engine, &mut found, LOCK);
-    assert_eq!(ledger.noted(&found.id), Noted::Nothing);
+    assert!(
+        ledger.with_failure(false).is_empty(),
+        "another failure tells nobody"
+    );
+    found.variables = ledger.with_failure(true);
+    assert!(found.variables.contains_key(EFFECT_VARIABLE));
+    let ledger = TaskLedger::take(&engine, &mut found, true, LOCK);
+    assert_eq!(ledger.noted(&found.id).await.unwrap(), Noted::Nothing);
+}
+
+#[tokio::test]
+async fn what_is_undone_is_told_with_whatever_failure() {
+    let fake = engine().await;
+    let engine = fake.client();
+    let mut task = fetched(&engine, "one", LOCK).await;
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
+    ledger.intend(&task.id).await.unwrap();
+    ledger.undo(&task.id);
+    task.variables = ledger.with_failure(false);
+    assert!(task.variables.contains_key(EFFECT_VARIABLE));
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
+    assert_eq!(ledger.noted(&task.id).await.unwrap(), Noted::Nothing);
 }
 
 #[tokio::test]
@@ -121,15 +139,18 @@ async fn a_called_topic_has_a_note_of_its_own() {
     let fake = engine().await;
     let engine = fake.client();
     let mut task = fetched(&engine, "one", LOCK).await;
-    let ledger = TaskLedger::take(&engine, &mut task, LOCK);
+    let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
     let called = format!("{}/tool-1", task.id);
     ledger.intend(&called).await.unwrap();
     let too_long = format!("{}/{}", task.id, "x".repeat(300));
     let failure = ledger.intend(&too_long).await.unwrap_err();
     assert!(failure.message.contains("too long"), "{failure}");
     let (found, ledger) = next(&engine).await;
-    assert_eq!(ledger.noted(&found.id), Noted::Nothing);
-    assert!(matches!(ledger.noted(&called), Noted::Intent { .. }));
+    assert_eq!(ledger.noted(&found.id).await.unwrap(), Noted::Nothing);
+    assert!(matches!(
+        ledger.noted(&called).await.unwrap(),
+        Noted::Intent { .. }
+    ));
 }
 
 #[tokio::test]
@@ -151,11 +172,31 @@ async fn a_note_of_another_task_or_of_no_one_says_nothing() {
         ),
     ] {
         task.variables = Variables::from([
-            (VARIABLE.to_owned(), Variable::Json(json.clone())),
-            (format!("{VARIABLE}ive"), Variable::Boolean(true)),
+            (EFFECT_VARIABLE.to_owned(), Variable::Json(json.clone())),
+            (format!("{EFFECT_VARIABLE}ive"), Variable::Boolean(true)),
         ]);
-        let ledger = TaskLedger::take(&engine, &mut task, LOCK);
-        assert_eq!(ledger.noted(&task.id), expected, "{json}");
+        let ledger = TaskLedger::take(&engine, &mut task, true, LOCK);
+        assert_eq!(ledger.noted(&task.id).await.unwrap(), expected, "{json}");
         assert_eq!(task.variables.len(), 1, "a name that only begins so stays");
+    }
+}
+
+/// Where the fetch names its variables, what was written down does not come along and is looked up.
+#[tokio::test]
+async fn what_did_not_come_along_is_looked_up() {
+    let fake = engine().await;
+    let engine = fake.client();
+    let mut task = fetched(&engine, "one", LOCK).await;
+    let ledger = TaskLedger::take(&engine, &mut task, false, LOCK);
+    assert_eq!(ledger.noted(&task.id).await.unwrap(), Noted::Nothing);
+    let called = format!("{}/tool-1", task.id);
+    ledger.intend(&task.id).await.unwrap();
+    ledger.intend(&called).await.unwrap();
+
+    task.variables.clear();
+    let ledger = TaskLedger::take(&engine, &mut task, false, LOCK);
+    for key in [&task.id, &called] {
+        let noted = ledger.noted(key).await.unwrap();
+        assert!(matches!(noted, Noted::Intent { .. }), "{key}: {noted:?}");
     }
 }

@@ -55,9 +55,9 @@ struct Memory {
 
 #[async_trait]
 impl Ledger for Memory {
-    fn noted(&self, key: &str) -> Noted {
+    async fn noted(&self, key: &str) -> Result<Noted, Failure> {
         assert_eq!(key, "task-1");
-        self.noted.clone()
+        Ok(self.noted.clone())
     }
 
     async fn intend(&self, _: &str) -> Result<(), Failure> {
@@ -74,6 +74,10 @@ impl Ledger for Memory {
 
     async fn forget(&self, _: &str) {
         self.log.lock().unwrap().push("forget");
+    }
+
+    fn undo(&self, _: &str) {
+        self.log.lock().unwrap().push("undo");
     }
 
     fn lose(&self, _: &str) {
@@ -169,14 +173,15 @@ async fn what_the_engine_does_not_note_is_not_sent() {
 
 #[tokio::test]
 async fn what_has_done_nothing_is_forgotten_and_told_as_it_is() {
-    let nothing_done: [TaskError; 3] = [
-        Failure::retryable("no line").nothing_done().into(),
-        BpmnError::new("OUT_OF_STOCK", "none left").into(),
-        Postponed::new("later", Duration::from_secs(1)).into(),
+    let nothing_done: [(TaskError, &str); 3] = [
+        (Failure::retryable("no line").nothing_done().into(), "undo"),
+        (BpmnError::new("OUT_OF_STOCK", "none left").into(), "undo"),
+        // The engine is told nothing of it that could say so.
+        (Postponed::new("later", Duration::from_secs(1)).into(), "forget"),
     ];
-    for error in nothing_done {
+    for (error, last) in nothing_done {
         let (log, outcome) = case(Err(error.clone())).run().await;
-        assert_eq!(log, ["intend", "send", "forget"], "{error}");
+        assert_eq!(log, ["intend", "send", last], "{error}");
         assert_eq!(outcome, Err(error));
     }
 }
@@ -193,7 +198,7 @@ async fn a_failure_that_leaves_it_open_is_an_unknown_outcome_that_keeps_what_was
     );
     let details = error.details.unwrap();
     assert!(
-        details.starts_with("at byte 7\n\n") && details.contains("idempotency key, task-1"),
+        details.starts_with("at byte 7\n\n") && details.contains("idempotency key task-1"),
         "{details}"
     );
 }
