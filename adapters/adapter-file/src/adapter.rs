@@ -186,16 +186,22 @@ impl Adapter for FileAdapter {
         )
         .topic(
             TopicDescription::new::<ReadInputs, Read>(READ, "Reads a file")
+                .asks(["folder", "path", "as"])
+                .keeps(["content"])
                 .error(NOT_FOUND, "There is no such file")
                 .error(TOO_LARGE, "It has more bytes than the folder allows"),
         )
         .topic(
             TopicDescription::new::<WriteInputs, Written>(WRITE, "Writes a file")
+                .asks(["folder", "path", "content", "mode"])
+                .keeps(["path"])
                 .error(EXISTS, "There is such a file, and mode is create")
                 .error(TOO_LARGE, "The content has more bytes than the folder allows"),
         )
         .topic(
             TopicDescription::new::<ListInputs, Listed>(LIST, "Lists files")
+                .asks(["folder", "path", "pattern"])
+                .keeps(["files"])
                 .error(NOT_FOUND, "There is no such folder below the folder"),
         )
     }

@@ -1,5 +1,7 @@
 //! What Modeler makes of element templates runs: fields left empty are not given.
 
+use std::fs;
+
 use serde_json::json;
 use tests::workspace;
 
@@ -25,4 +27,26 @@ fn a_process_that_is_made_of_element_templates_runs() {
     for input in ["method", "body_type", "follow_redirects", "text", "body", ""] {
         assert!(answer["variables"].get(input).is_none(), "{input}: {answer}");
     }
+}
+
+#[test]
+fn files_are_listed_read_and_written_where_the_operator_says() {
+    let system = System::shared();
+    let [orders, bills] = ["orders", "bills"].map(|name| system.scratch.path().join(name));
+    fs::create_dir_all(&orders).unwrap();
+    fs::create_dir_all(&bills).unwrap();
+    fs::write(orders.join("desk.json"), r#"{"item": "desk"}"#).unwrap();
+    fs::write(orders.join("notes.txt"), "").unwrap();
+    let model = workspace().join("tests/modeler/templates/applied/papers.bpmn");
+    system.procos(["deploy"]).args([model]).run().expect_code(0);
+    let answer = system.start_and_wait(&["papers"]);
+    assert_eq!(answer["state"], "completed", "{answer}");
+    assert_eq!(variable(&answer, "order"), &json!({"item": "desk"}));
+    let listed = variable(&answer, "orders").as_array().unwrap();
+    let names: Vec<_> = listed.iter().map(|file| file["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["desk.json"]);
+    assert_eq!(
+        fs::read_to_string(bills.join("desk.txt")).unwrap(),
+        r#"{"item":"desk"}"#
+    );
 }

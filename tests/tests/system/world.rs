@@ -28,12 +28,16 @@ pub(crate) struct System {
     http: String,
 }
 
+/// Folders for tasks that work with files.
+const FOLDERS: &str =
+    "services: {file: {orders: {path: \"SCRATCH/orders\"}, bills: {path: \"SCRATCH/bills\", write: true}}}\n";
+
 impl System {
     /// The one on the java engine that tests share, with the examples deployed.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<System> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let (scratch, http) = Self::configured("system", Kind::Java, "");
+            let (scratch, http) = Self::configured("system", Kind::Java, FOLDERS);
             let up = Procos::new(scratch.path()).args(["up", "--json"]).spawn_for_all();
             let ready = Self::ready(&up);
             let system = Self {
@@ -57,7 +61,7 @@ impl System {
         Self::boot_with(name, kind, "")
     }
 
-    /// One of a test's own, with more in its configuration.
+    /// One of a test's own, with more in its configuration, in which `SCRATCH` is its folder.
     pub(crate) fn boot_with(name: &str, kind: Kind, configuration: &str) -> Self {
         let (scratch, http) = Self::configured(name, kind, configuration);
         let (up, ready) = Self::start(&scratch);
@@ -82,6 +86,7 @@ impl System {
              http: {{listen: \"{http}\"}}\nmicrokernel: {{bootstrap_timeout: {}s}}\n{more}",
             free_port(),
             BOOT.as_secs(),
+            more = more.replace("SCRATCH", &scratch.path().display().to_string()),
         );
         std::fs::write(scratch.path().join("procos.yml"), configuration).unwrap();
         (scratch, http)
