@@ -48,15 +48,16 @@ async fn killed_between_any_two_steps_a_worker_leaves_nothing_that_is_sent_twice
             0,
             Unknown,
         ),
+        // By its duration: what a killed worker had locked is freed by an extension, too.
         (
             "the lock is about to be confirmed",
-            Moment::Engine(&["/extendLock"], Before),
+            Moment::Engine(&["/extendLock", ":60000"], Before),
             0,
             Unknown,
         ),
         (
             "the lock is confirmed",
-            Moment::Engine(&["/extendLock"], Behind),
+            Moment::Engine(&["/extendLock", ":60000"], Behind),
             0,
             Unknown,
         ),
@@ -204,8 +205,8 @@ workers: {{pools: [{{name: own, capacity: 4, topics: [{topic}]}}]}}
     /// A process of one POST, whose output `status` is computed so.
     async fn deploy_post(&self, path: &str, status: &str) {
         let address = self.receiver.address();
-        // Shorter than what the service takes.
-        let timeout = if path.ends_with("/999") { "200ms" } else { "60s" };
+        // Far shorter than what the service takes, and long enough for a busy machine to send it.
+        let timeout = if path.ends_with("/59999") { "3s" } else { "90s" };
         let inside = format!(
             r#"<camunda:inputOutput><camunda:inputParameter name="method">POST</camunda:inputParameter>
     <camunda:inputParameter name="url">{address}/{path}</camunda:inputParameter>
@@ -250,6 +251,14 @@ async fn retry_goes_on_with_what_was_done_and_asks_before_it_does_what_may_have_
         .await;
     let instance = bed.bench.start().await;
     bed.bench.incident(&instance).await;
+    // What it was given it had.
+    let refused = bed.retry(&instance, &["--var", "method=\"PUT\""]);
+    assert!(
+        refused
+            .stderr
+            .contains("leave out --var, and it goes on with the answer that it had"),
+        "{refused:?}"
+    );
     let retried = bed.retry(&instance, &["--var", "remark=\"mended\""]);
     assert!(
         retried
@@ -262,7 +271,7 @@ async fn retry_goes_on_with_what_was_done_and_asks_before_it_does_what_may_have_
     assert_eq!(bed.bench.process_variables(&instance).await["status"], "mended");
 
     // Nobody knows whether it was done.
-    bed.deploy_post("run/${execution.processInstanceId}/999", "${status}")
+    bed.deploy_post("run/${execution.processInstanceId}/59999", "${status}")
         .await;
     let instance = bed.bench.start().await;
     bed.bench.incident(&instance).await;
