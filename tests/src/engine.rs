@@ -9,13 +9,28 @@ use std::time::Duration;
 use engine_client::{EngineClient, Login};
 use serde_json::json;
 
-use crate::{Database, Running, Scratch, engine_jar};
+use crate::{Database, Running, Scratch, engine_jar, workspace};
 
 /// For an engine that lives for minutes: half the CPU for a boot (engine/engine-server/README.md has the figures).
 pub const JAVA_FLAGS: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// How long a JVM may take to boot while the machine builds.
 pub(crate) const BOOT: Duration = Duration::from_secs(120);
+
+/// Starts the jar of an engine that says `engine ready on ADDRESS`, and gives that; none where the jar has not been built.
+///
+/// # Panics
+/// Where it does not boot; the message shows what it said.
+pub(crate) fn boot_jar(name: &str, jar: &str) -> Option<(String, Running)> {
+    let jar = workspace().join(jar);
+    if !jar.is_file() {
+        return None;
+    }
+    let process = Running::start(name, Command::new(java()).args(JAVA_FLAGS).arg("-jar").arg(jar));
+    let ready = process.wait_for_line("engine ready on", BOOT);
+    let address = ready.rsplit(' ').next().unwrap_or_default().to_owned();
+    Some((address, process))
+}
 
 /// A booted engine. It ends with the value, and with the test process however that ends.
 #[derive(Debug)]

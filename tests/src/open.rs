@@ -1,9 +1,7 @@
 //! Camunda 7 as installations have it that let models run code: with beans, script engines and connectors.
 
-use std::process::Command;
-
-use crate::engine::{BOOT, java};
-use crate::{JAVA_FLAGS, Running, workspace};
+use crate::Running;
+use crate::engine::boot_jar;
 
 /// A booted open engine. It ends with the value, and with the test process however that ends.
 #[derive(Debug)]
@@ -19,16 +17,10 @@ impl OpenEngine {
     /// Where it does not boot; the message shows what it said.
     #[must_use]
     pub fn boot() -> Option<Self> {
-        let jar = workspace().join("tests/open/target/procos-tests-open-engine.jar");
-        if !jar.is_file() {
-            return None;
-        }
-        let process = Running::start(
+        let (address, process) = boot_jar(
             "the open engine",
-            Command::new(java()).args(JAVA_FLAGS).arg("-jar").arg(jar),
-        );
-        let ready = process.wait_for_line("engine ready on", BOOT);
-        let address = ready.rsplit(' ').next().unwrap_or_default().to_owned();
+            "tests/open/target/procos-tests-open-engine.jar",
+        )?;
         Some(Self {
             address,
             _process: process,

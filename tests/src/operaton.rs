@@ -1,12 +1,11 @@
 //! Operaton, an engine of the same family, as its own users would run it: without a login, on its defaults.
 
-use std::process::Command;
 use std::sync::OnceLock;
 
 use engine_client::{EngineClient, Login};
 
-use crate::engine::{BOOT, java};
-use crate::{JAVA_FLAGS, Running, workspace};
+use crate::Running;
+use crate::engine::boot_jar;
 
 /// A booted Operaton. It ends with the test process, however that ends.
 #[derive(Debug)]
@@ -27,16 +26,7 @@ impl Operaton {
     }
 
     fn boot() -> Option<Self> {
-        let jar = workspace().join("tests/operaton/target/procos-tests-operaton.jar");
-        if !jar.is_file() {
-            return None;
-        }
-        let process = Running::start(
-            "Operaton",
-            Command::new(java()).args(JAVA_FLAGS).arg("-jar").arg(jar),
-        );
-        let ready = process.wait_for_line("engine ready on", BOOT);
-        let address = ready.rsplit(' ').next().unwrap_or_default().to_owned();
+        let (address, process) = boot_jar("Operaton", "tests/operaton/target/procos-tests-operaton.jar")?;
         Some(Self {
             address,
             _process: process,

@@ -1,8 +1,6 @@
 //! An HTTP proxy that can hold a request: before it is passed on, or when it has been answered.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,8 +8,9 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
+use crate::served::Served;
 use crate::until;
 
 /// Passes every request on to one service, and holds the one that it is told to hold, for good: its answer never comes,
@@ -20,9 +19,8 @@ use crate::until;
 /// It has a thread and a runtime of its own and ends with the value.
 #[derive(Debug)]
 pub struct Proxy {
-    address: String,
+    served: Served,
     shared: Arc<Shared>,
-    _stop: oneshot::Sender<()>,
 }
 
 /// When a request is held.
@@ -47,41 +45,23 @@ impl Proxy {
     #[must_use]
     pub fn before(service: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        listener.set_nonblocking(true).expect("as tokio wants it");
-        let address = format!("http://{}", listener.local_addr().expect("bound"));
         let shared = Arc::new(Shared {
             service: service.to_owned(),
             client: reqwest::Client::builder().no_proxy().build().expect("a client"),
             hold: Mutex::default(),
             holds: watch::Sender::new(false),
         });
-        let (stop, stopped) = oneshot::channel();
         let app = Router::new().fallback(pass).with_state(Arc::clone(&shared));
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-                tokio::select! {
-                    ended = axum::serve(listener, app) => ended.expect("it serves"),
-                    _ = stopped => {}
-                }
-            });
-        });
         Self {
-            address,
+            served: Served::start(app),
             shared,
-            _stop: stop,
         }
     }
 
     /// Where it listens, as `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.address
+        self.served.address()
     }
 
     /// Holds the next request in whose path and body all of these words are.

@@ -1,15 +1,14 @@
 //! An HTTP service that knows what reached it, when, and what overlapped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::any;
-use tokio::sync::oneshot;
+
+use crate::served::Served;
 
 /// An HTTP server on loopback that answers `/run/ID` and `/run/ID/MILLISECONDS` (after holding the request that
 /// long) with any method and notes each request's start and end. A connection that drops ends its run as well:
@@ -18,9 +17,8 @@ use tokio::sync::oneshot;
 /// It has a thread and a runtime of its own and ends with the value.
 #[derive(Debug)]
 pub struct Receiver {
-    address: String,
+    served: Served,
     log: Log,
-    _stop: oneshot::Sender<()>,
 }
 
 /// One request.
@@ -42,39 +40,21 @@ impl Receiver {
     /// Starts one on a free port.
     #[must_use]
     pub fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        listener.set_nonblocking(true).expect("as tokio wants it");
-        let address = format!("http://{}", listener.local_addr().expect("bound"));
         let log = Log::default();
-        let (stop, stopped) = oneshot::channel();
         let app = Router::new()
             .route("/run/{id}", any(run_at_once))
             .route("/run/{id}/{milliseconds}", any(run))
             .with_state(log.clone());
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-                tokio::select! {
-                    ended = axum::serve(listener, app) => ended.expect("it serves"),
-                    _ = stopped => {}
-                }
-            });
-        });
         Self {
-            address,
+            served: Served::start(app),
             log,
-            _stop: stop,
         }
     }
 
     /// Where it listens, as `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.address
+        self.served.address()
     }
 
     /// All requests until now, in the order in which they came.

@@ -208,7 +208,9 @@ impl Adapter for FileAdapter {
 
     /// What is appended twice stands there twice, and a file that was created is one that must not be there yet.
     fn effect(&self, context: &TaskContext) -> Effect {
-        let mode = context.inputs::<Kind>().map_or(Mode::Replace, |kind| kind.mode);
+        let mode = context
+            .inputs_named::<Kind>(&["mode"])
+            .map_or(Mode::Replace, |kind| kind.mode);
         match (context.operation.as_str(), mode) {
             (WRITE, Mode::Create | Mode::Append) => Effect::Once,
             _ => Effect::Repeatable,

@@ -188,10 +188,13 @@ impl Adapter for HttpAdapter {
     }
 
     fn effect(&self, context: &TaskContext) -> Effect {
-        let is_repeatable = context.inputs::<Kind>().map_or(true, |kind| {
-            kind.repeatable
-                .unwrap_or_else(|| request::method(&kind.method).is_ok_and(|method| method.is_idempotent()))
-        });
+        let is_repeatable = context
+            .inputs_named::<Kind>(&["method", "repeatable"])
+            .map_or(true, |kind| {
+                kind.repeatable.unwrap_or_else(|| {
+                    request::method(&kind.method).is_ok_and(|method| method.is_idempotent())
+                })
+            });
         if is_repeatable {
             Effect::Repeatable
         } else {

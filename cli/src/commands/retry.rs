@@ -168,6 +168,15 @@ async fn retry(
         let inputs = engine.variables(Scope::Execution(&task.execution_id)).await?;
         match noted(task, &inputs) {
             // Begun anew it would be another task, which does it again.
+            Noted::Done
+                if !variables.is_empty() && variables.keys().all(|name| inputs.contains_key(name)) =>
+            {
+                return Err(Trouble::no(format!(
+                    "{} was done already, with the inputs that it had: leave out --var, and it goes on with the answer that \
+                     it had",
+                    task.activity_id
+                )));
+            }
             Noted::Done => plan.push((task, How::WithItsAnswer)),
             Noted::Unknown if !again => left_out.push(task.activity_id.clone()),
             Noted::Unknown | Noted::Nothing => {

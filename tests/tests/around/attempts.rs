@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tests::{Engine, until};
+use tests::{Engine, conditional_process as model, until};
 
-use crate::world::{CALL, Kernel, SOON, Stranger, model};
+use crate::world::{CALL, Kernel, SOON, Stranger};
 
 const GATE: &str = "watch: 500ms, on_violation: suspend";
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::Engine;
+use tests::{Engine, conditional_process as model};
 
-use crate::world::{CALL, Kernel, Stranger, model};
+use crate::world::{CALL, Kernel, Stranger};
 
 /// Long enough to start instances between two looks.
 const INTERVAL: Duration = Duration::from_secs(10);

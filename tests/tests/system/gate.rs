@@ -4,30 +4,15 @@ use engine_client::{
     DefinitionQuery, DeploymentRequest, EngineClient, InstanceQuery, ProcessDefinition, Resource, Variables,
 };
 use serde_json::Value;
+use tests::conditional_process;
 
 use crate::world::{Kind, SOON, System};
-
-fn model(key: &str, condition: &str) -> String {
-    format!(
-        r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:camunda="http://camunda.org/schema/1.0/bpmn" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" targetNamespace="urn:test">
-  <process id="{key}" isExecutable="true" camunda:historyTimeToLive="P1D">
-    <startEvent id="start"/>
-    <sequenceFlow id="flow" sourceRef="start" targetRef="task"/>
-    <userTask id="task"/>
-    <sequenceFlow id="on" sourceRef="task" targetRef="end">
-      <conditionExpression xsi:type="tFormalExpression">{condition}</conditionExpression>
-    </sequenceFlow>
-    <endEvent id="end"/>
-  </process>
-</definitions>"#
-    )
-}
 
 /// As Camunda Modeler does it.
 async fn deploy(engine: &EngineClient, models: &[(&str, &str)]) {
     let resources = models.iter().map(|(key, condition)| Resource {
         name: format!("{key}.bpmn"),
-        content: model(key, condition).into(),
+        content: conditional_process(key, condition).into(),
     });
     let request = DeploymentRequest {
         name: models[0].0,
@@ -122,7 +107,7 @@ async fn a_worker_may_not_deploy() {
         tenant_id: None,
         resources: vec![Resource {
             name: "by-a-worker.bpmn".to_owned(),
-            content: model("by-a-worker", "${x}").into(),
+            content: conditional_process("by-a-worker", "${x}").into(),
         }],
         changed_only: false,
     };

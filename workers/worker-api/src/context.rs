@@ -205,12 +205,25 @@ impl TaskContext {
     /// # Errors
     /// A permanent [`Failure`] that names the input which is missing or of the wrong kind.
     pub fn inputs<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let mut inputs: Map<String, Json> = self
-            .variables
-            .iter()
+        self.read(|_| true)
+    }
+
+    /// Those of the inputs that have these names, as a type of the adapter's own: where the rest, which may be large, does
+    /// not matter.
+    ///
+    /// # Errors
+    /// As [`Self::inputs`].
+    pub fn inputs_named<T: DeserializeOwned>(&self, names: &[&str]) -> Result<T, Failure> {
+        self.read(|name| names.contains(&name))
+    }
+
+    fn read<T: DeserializeOwned>(&self, is_wanted: impl Fn(&str) -> bool) -> Result<T, Failure> {
+        let variables = self.variables.iter().filter(|(name, _)| is_wanted(name));
+        let mut inputs: Map<String, Json> = variables
             .map(|(name, value)| (name.clone(), value.to_json()))
             .collect();
-        inputs.extend(self.settings.clone());
+        let settings = self.settings.iter().filter(|(name, _)| is_wanted(name));
+        inputs.extend(settings.map(|(name, value)| (name.clone(), value.clone())));
         loop {
             // There is only another look where something can be left out.
             let kept = inputs.values().any(Json::is_null).then(|| inputs.clone());
@@ -286,6 +299,16 @@ mod tests {
         assert_eq!(empty.inputs::<Inputs>().unwrap().limit, 0);
         let missing = context(&[("url", Value::Null)]).inputs::<Inputs>().unwrap_err();
         assert!(missing.message.contains("missing field `url`"), "{missing}");
+    }
+
+    #[test]
+    fn inputs_that_are_not_named_are_not_read() {
+        let mut context = context(&[("url", "http://a".into()), ("limit", Value::Integer(300))]);
+        let inputs: Inputs = context.inputs_named(&["url"]).unwrap();
+        assert_eq!((inputs.url.as_str(), inputs.limit), ("http://a", 0));
+        context.settings.insert("url".into(), "http://b".into());
+        let inputs: Inputs = context.inputs_named(&["url"]).unwrap();
+        assert_eq!(inputs.url, "http://b");
     }
 
     #[test]

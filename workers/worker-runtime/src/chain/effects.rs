@@ -20,6 +20,8 @@ impl Middleware for Effects {
             return next.run(context).await;
         }
         let (ledger, key) = (context.ledger().clone(), context.idempotency_key().to_owned());
+        // The rest of the context goes to the adapter.
+        let (activity_id, is_called) = (context.task.activity_id.clone(), context.depth() > 0);
         match ledger.noted(&key).await? {
             Noted::Nothing => {}
             Noted::Receipt(answer) => {
@@ -34,12 +36,15 @@ impl Middleware for Effects {
                     let message = format!(
                         "the worker {worker} was about to do it at {at}, and nobody knows what came of that"
                     );
-                    return Err(unknown(&context, message, None).into());
+                    return Err(unknown(&activity_id, &key, &message, None).into());
                 }
             },
         }
-        ledger.intend(&key).await?;
-        let told = context.clone();
+        if let Err(failure) = ledger.intend(&key).await {
+            // The note may be there all the same.
+            ledger.undo(&key);
+            return Err(failure.into());
+        }
         let outcome = next.run(context).await;
         match outcome {
             Ok(answer) => {
@@ -48,10 +53,10 @@ impl Middleware for Effects {
             }
             Err(TaskError::Failure(failure)) if !failure.nothing_done => {
                 ledger.lose(&key);
-                Err(unknown(&told, failure.message, failure.details).into())
+                Err(unknown(&activity_id, &key, &failure.message, failure.details).into())
             }
             // Whoever goes on with it meanwhile tells the engine nothing.
-            Err(error) if told.depth() > 0 || matches!(error, TaskError::Postponed(_)) => {
+            Err(error) if is_called || matches!(error, TaskError::Postponed(_)) => {
                 ledger.forget(&key).await;
                 Err(error)
             }
@@ -70,8 +75,7 @@ async fn inquire(context: &TaskContext, next: &Next<'_>) -> Inquiry {
         .unwrap_or(Inquiry::Unknown)
 }
 
-fn unknown(context: &TaskContext, message: String, details: Option<String>) -> BpmnError {
-    let (what, key) = (&context.task.activity_id, context.idempotency_key());
+fn unknown(what: &str, key: &str, message: &str, details: Option<String>) -> BpmnError {
     let remedy = format!(
         "It is not done again by itself. Find out at the service, by the idempotency key {key} or whatever it knows the request \
          by. Where it was not done, `procos retry --again` gives the task a new attempt, which does it; where it was, move the \

@@ -167,7 +167,7 @@ async fn what_the_engine_does_not_note_is_not_sent() {
         ..case(Ok(Answer::new()))
     };
     let (log, outcome) = refused.run().await;
-    assert_eq!(log, ["intend"]);
+    assert_eq!(log, ["intend", "undo"]);
     assert!(matches!(outcome, Err(TaskError::Failure(failure)) if failure.message == "no engine"));
 }
 
