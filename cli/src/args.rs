@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod adapters;
 mod client;
 
-pub(crate) use adapters::{AdaptersArgs, AdaptersCommand, TemplatesArgs};
+pub(crate) use adapters::{AdaptersArgs, AdaptersCommand, FolderArgs};
 pub(crate) use client::{
     CancelArgs, CheckArgs, DeployArgs, IncidentsArgs, MessageArgs, PsArgs, RetryArgs, ShowArgs, SignalArgs,
     StartArgs, StatusArgs, Variable,

@@ -81,8 +81,18 @@ build_rust_tests() {
   cargo build --locked -p cli && cargo test --locked --workspace --no-run && cargo build --locked --workspace --examples
 }
 
+# The vendors' own clients, which say whether the tests' stand-ins for their services speak as these do.
+provide_sdks() {
+  local folder=target/tools/sdks wanted=tests/sdks/requirements.txt
+  cmp -s "$wanted" "$folder/requirements.txt" && return
+  rm -rf "$folder" && python3 -m venv "$folder" &&
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" &&
+    cp "$wanted" "$folder/requirements.txt"
+}
+
 section_rust() {
   ((EUID != 0)) || ordinary_user || return
+  provide_sdks || return
   build_rust_tests 2>&1 | tail -n 60 || return
   engine_is_built || build_engine package -DskipTests || return
   cargo test --locked --workspace --no-fail-fast

@@ -132,3 +132,13 @@ fn profile_folder() -> PathBuf {
 fn modified(file: &Path) -> Option<SystemTime> {
     fs::metadata(file).ok()?.modified().ok()
 }
+
+/// The ids of a user of this machine and of its group.
+pub(crate) fn user(name: &str) -> Option<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+    let mut fields = users
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?
+        .split(':');
+    Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
+}

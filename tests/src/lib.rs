@@ -31,33 +31,48 @@
     reason = "test code: a failed expectation is a failed test"
 )]
 
+mod arrivals;
 mod docker;
 mod engine;
 mod family;
 mod folders;
+mod language_models;
+mod mail;
 mod models;
 mod open;
 mod operaton;
 mod postgres;
+mod process;
 mod procos;
 mod proxy;
+mod rabbitmq;
 mod receiver;
 mod running;
+mod sdks;
 mod served;
 mod skip;
+mod slack;
 mod wait;
 
+pub use arrivals::Arrivals;
 pub use docker::docker_daemon;
 pub use engine::{Engine, EngineSetup, JAVA_FLAGS};
 pub use family::Family;
+pub(crate) use folders::user;
 pub use folders::{Scratch, engine_jar, example_binary, procos_binary, workspace};
+pub use language_models::{Asked, ModelServer, Turn};
+pub use mail::{LOGIN, MAILBOXES, MailServer};
 pub use models::conditional_process;
 pub use open::OpenEngine;
 pub use operaton::Operaton;
 pub use postgres::{Database, Postgres};
+pub use process::{Process, boundary, extension, property, task_process};
 pub use procos::{Finished, Procos};
 pub use proxy::{Held, Proxy};
+pub use rabbitmq::RabbitMq;
 pub use receiver::{Receiver, Run};
 pub use running::Running;
+pub use sdks::python_with_sdks;
 pub use skip::skip;
+pub use slack::{SlackFault, SlackServer};
 pub use wait::{free_port, until};

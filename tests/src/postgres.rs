@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Running, free_port};
+use crate::{Running, free_port, user};
 
 const PASSWORD: &str = "of-the-tests";
 
@@ -231,13 +231,5 @@ fn server_user() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
-    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-    let find = |name: &str| {
-        let mut fields = users
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?
-            .split(':');
-        Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    find("postgres").or_else(|| find("nobody"))
+    user("postgres").or_else(|| user("nobody"))
 }

@@ -76,6 +76,48 @@ fn the_configuration_reference_names_every_key() {
     );
 }
 
+/// A feature without a row is not there: see the page.
+#[test]
+fn every_feature_of_an_adapter_names_a_test_that_exists() {
+    let scratch = Scratch::new("features");
+    let adapters = Procos::new(scratch.path())
+        .args(["adapters", "--json"])
+        .run()
+        .expect_code(0)
+        .json();
+    let names: Vec<&str> = adapters
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|adapter| adapter["name"].as_str().unwrap())
+        .collect();
+    let text = fs::read_to_string(workspace().join("docs/feature-tests.md")).unwrap();
+    let headings: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert_eq!(headings, names, "an adapter has no table, or a table no adapter");
+    let mut wrong = Vec::new();
+    let mut rows = 0;
+    for row in text
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'))
+    {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (test, file) = (cells[2].trim_matches('`'), cells[3].trim_matches('`'));
+        let source = fs::read_to_string(workspace().join(file)).unwrap_or_default();
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        let is_test = lines.iter().enumerate().any(|(index, line)| {
+            line.contains(&format!("fn {test}("))
+                && index.checked_sub(1).is_some_and(|before| {
+                    lines[before].starts_with("#[test") || lines[before].starts_with("#[tokio::test")
+                })
+        });
+        rows += 1;
+        if !is_test {
+            wrong.push(format!("{file}: no test {test}"));
+        }
+    }
+    assert!(wrong.is_empty() && rows > 80, "{rows} rows\n{}", wrong.join("\n"));
+}
+
 /// The documents that the project writes itself.
 fn documents() -> Vec<PathBuf> {
     [".", "docs", "engine/engine-server", "tests/modeler"]

@@ -1,10 +1,13 @@
 //! The harness's own pieces do what the other tests rely on.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use tests::{Database, Engine, EngineSetup, Postgres, Receiver, Running, Scratch, skip, until};
+use tests::{
+    Database, Engine, EngineSetup, MailServer, Postgres, RabbitMq, Receiver, Running, Scratch, skip, until,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -151,6 +154,54 @@ async fn a_postgresql_server_ends_with_its_lifeline_and_leaves_nothing() {
     server.cut_lifeline();
     family.wait_gone(SOON).await;
     assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn a_rabbitmq_broker_keeps_its_data_over_a_kill_and_ends_with_its_lifeline() {
+    let mut broker = match RabbitMq::start() {
+        Ok(broker) => broker,
+        Err(why) => {
+            return skip(
+                "a_rabbitmq_broker_keeps_its_data_over_a_kill_and_ends_with_its_lifeline",
+                why,
+            );
+        }
+    };
+    let port = broker.port();
+    let cluster = "Initialising internal cluster ID";
+    let has_said = |broker: &RabbitMq, part: &str| {
+        let lines = broker.process().stdout();
+        lines.iter().any(|line| line.contains(part))
+    };
+    assert!(has_said(&broker, cluster));
+    broker.kill9().wait_gone(SOON).await;
+
+    // On the data of before it is no new broker.
+    broker.restart();
+    assert!(!has_said(&broker, cluster));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+
+    let family = broker.process().family();
+    assert_eq!(family.with_command("beam.smp").len(), 1);
+    let folder = broker.folder().to_owned();
+    broker.cut_lifeline();
+    family.wait_gone(SOON).await;
+    assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_ends_with_its_lifeline() {
+    let mut server = match MailServer::start() {
+        Ok(server) => server,
+        Err(why) => return skip("a_mail_server_ends_with_its_lifeline", why),
+    };
+    let family = server.process().family();
+    assert!(!family.with_command("master").is_empty(), "{family:?}");
+    assert!(!family.with_command("dovecot").is_empty(), "{family:?}");
+    let folder = server.folder().to_owned();
+    server.cut_lifeline();
+    family.wait_gone(SOON).await;
+    assert!(!folder.exists());
 }
 
 /// The first value of `sql`'s answer.

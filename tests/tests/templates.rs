@@ -79,3 +79,33 @@ fn what_modeler_makes_of_them_passes_the_checks() {
     let others: Vec<_> = others.filter(|it| it["code"] != "uncaught-error").collect();
     assert!(others.is_empty(), "{others:?}");
 }
+
+#[test]
+fn the_reference_is_what_the_adapters_say() {
+    let scratch = Scratch::new("reference");
+    let reference = |folder: &Path, more: &[&str]| {
+        let call = Procos::new(scratch.path()).args(["adapters", "reference", "--out"]);
+        call.args([folder]).args(more).run()
+    };
+    let own = reference(&workspace().join("docs/reference"), &["--check", "--json"]).json();
+    let own = own["pages"].as_array().unwrap();
+    assert!(
+        own.iter().all(|it| it["state"] == "unchanged") && own.len() > 8,
+        "run `procos adapters reference --out docs/reference`: {own:?}"
+    );
+    let folder = scratch.path().join("pages");
+    reference(&folder, &[]).expect_code(0);
+    fs::write(folder.join("http.md"), "").unwrap();
+    fs::remove_file(folder.join("sql.md")).unwrap();
+    fs::write(
+        folder.join("gone.md"),
+        "<!-- written by `procos adapters reference`: gone -->\n",
+    )
+    .unwrap();
+    fs::write(folder.join("own.md"), "# Ours\n").unwrap();
+    let said = reference(&folder, &["--check"]).expect_code(1).stdout;
+    for line in ["outdated", "http.md", "missing", "sql.md", "left over", "gone.md"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains("own.md") && !said.contains("core.md"), "{said}");
+}

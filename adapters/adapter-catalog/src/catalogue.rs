@@ -6,7 +6,9 @@ use std::sync::Arc;
 use adapter_script::{ScriptAdapter, ScriptSettings};
 use secrets::SecretStore;
 use serde_json::{Map, Value as Json};
-use worker_api::{Adapter, AdapterDescription, Choice, Route, Router, TopicDescription};
+use worker_api::{
+    Adapter, AdapterDescription, Cache, Choice, Guards, Inbound, Route, Router, TopicDescription,
+};
 
 use crate::registry::{Made, Parts, make_all};
 use crate::{CatalogueError, RouteSetting};
@@ -16,6 +18,8 @@ pub struct Catalogue {
     adapters: BTreeMap<&'static str, Listed>,
     routes: BTreeMap<String, Route>,
     scripts: Arc<ScriptAdapter>,
+    inbounds: Vec<Arc<dyn Inbound>>,
+    webhooks: Option<axum::Router>,
 }
 
 struct Listed {
@@ -31,7 +35,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// The first setting or route that cannot be used, with its place in the configuration. Secrets are not read
-    /// here: see [`Self::health`].
+    /// here: see [`Adapter::health`].
     pub fn build(
         services: &Map<String, Json>,
         routes: &BTreeMap<String, RouteSetting>,
@@ -43,9 +47,19 @@ impl Catalogue {
             secrets,
             scripts: &scripts,
         };
+        let mut inbounds = Vec::new();
+        let mut webhooks = None;
         let adapters = make_all(services, &parts)?
             .into_iter()
-            .map(|(name, Made { adapter, settings })| {
+            .map(|(name, made)| {
+                let Made {
+                    adapter, settings, ..
+                } = made;
+                inbounds.extend(made.inbounds);
+                webhooks = match (webhooks.take(), made.webhooks) {
+                    (Some(one), Some(other)) => Some(axum::Router::merge(one, other)),
+                    (one, other) => one.or(other),
+                };
                 let description = adapter.description();
                 (
                     name,
@@ -61,7 +75,10 @@ impl Catalogue {
             adapters,
             routes: BTreeMap::new(),
             scripts,
+            inbounds,
+            webhooks,
         };
+        catalogue.check_topics()?;
         let own: Vec<String> = catalogue
             .own_topics()
             .map(|(_, topic)| topic.topic.clone())
@@ -90,6 +107,19 @@ impl Catalogue {
         route.is_some_and(|route| route.adapter_name == adapter_script::NAME)
     }
 
+    /// What turns what arrives from services into starts and correlations, to be run while workers run.
+    #[must_use]
+    pub fn inbounds(&self) -> &[Arc<dyn Inbound>] {
+        &self.inbounds
+    }
+
+    /// What is to be served under `/webhooks`, without a login before it. It answers 503 until the inbound that belongs
+    /// to it runs.
+    #[must_use]
+    pub fn webhooks(&self) -> Option<axum::Router> {
+        self.webhooks.clone()
+    }
+
     /// What every adapter says about itself, by name.
     pub fn descriptions(&self) -> impl Iterator<Item = &AdapterDescription> {
         self.adapters.values().map(|listed| &listed.description)
@@ -116,19 +146,39 @@ impl Catalogue {
             .collect()
     }
 
-    /// Whether each adapter can do its work now, by name; an error says what is wrong and what to do.
-    pub async fn health(&self) -> BTreeMap<String, Result<(), String>> {
-        let mut health = BTreeMap::new();
-        for (name, listed) in &self.adapters {
-            health.insert((*name).to_owned(), listed.adapter.health().await);
-        }
-        health
+    /// All adapters by name.
+    pub fn adapters(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn Adapter>)> {
+        self.adapters
+            .iter()
+            .map(|(name, listed)| (*name, &listed.adapter))
     }
 
     fn own_topics(&self) -> impl Iterator<Item = (&'static str, &TopicDescription)> {
         self.adapters
             .iter()
             .flat_map(|(name, listed)| listed.description.topics.iter().map(move |topic| (*name, topic)))
+    }
+
+    /// Whether every topic is one adapter's: programs name theirs themselves.
+    fn check_topics(&self) -> Result<(), CatalogueError> {
+        let mut owners = BTreeMap::new();
+        for (owner, topic) in self.own_topics() {
+            if let Some(other) = owners.insert(topic.topic.as_str(), owner) {
+                return Err(CatalogueError::new(
+                    format!("services.{}", adapter_program::NAME),
+                    format!(
+                        "the topic `{}` is the adapter {}'s already: give the program's another name",
+                        topic.topic,
+                        if other == adapter_program::NAME {
+                            owner
+                        } else {
+                            other
+                        }
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn listed(&self, key: &str, name: &str) -> Result<(&'static str, &Listed), CatalogueError> {
@@ -154,6 +204,9 @@ impl Catalogue {
         let (name, listed) = self.listed(&key("adapter"), name)?;
         let operation = operation(topic, setting, name, &listed.description)?;
         check_fixed(setting, operation, &key("with"))?;
+        if let Some(cache) = &setting.cache {
+            check_cache(cache, operation, &key("cache"))?;
+        }
         Ok(Route {
             adapter_name: name.to_owned(),
             adapter: Arc::clone(&listed.adapter),
@@ -162,6 +215,11 @@ impl Catalogue {
             with: setting.with.clone(),
             timeout: setting.timeout,
             retry: setting.retry.clone(),
+            guards: Guards {
+                rate: setting.rate,
+                breaker: setting.breaker,
+                cache: setting.cache.clone(),
+            },
         })
     }
 }
@@ -183,6 +241,10 @@ fn operation<'a>(
         }),
         (None, Some(same), _) => Ok(same),
         (None, None, [only]) => Ok(only),
+        (None, None, []) => Err(CatalogueError::new(
+            format!("routes.{topic}.adapter"),
+            format!("the adapter `{name}` brings things in and runs no tasks; choose another"),
+        )),
         (None, None, several) => {
             if let Some(chosen) = chosen(topic, setting, several) {
                 return chosen;
@@ -256,6 +318,31 @@ fn check_fixed(
         None => Ok(()),
         Some(unknown) => Err(CatalogueError::unknown(
             format!("{key}.{unknown}"),
+            &format!("input of {} named", operation.topic),
+            unknown,
+            inputs.keys().map(String::as_str),
+        )),
+    }
+}
+
+/// What a cache goes by has to be inputs: by a misspelt one all tasks would agree.
+fn check_cache(cache: &Cache, operation: &TopicDescription, key: &str) -> Result<(), CatalogueError> {
+    if cache.by.is_empty() {
+        let problem = "say which inputs make the difference; by none all tasks would get the same answer";
+        return Err(CatalogueError::new(format!("{key}.by"), problem));
+    }
+    let Some(inputs) = operation
+        .inputs
+        .as_value()
+        .get("properties")
+        .and_then(Json::as_object)
+    else {
+        return Ok(());
+    };
+    match cache.by.iter().find(|name| !inputs.contains_key(*name)) {
+        None => Ok(()),
+        Some(unknown) => Err(CatalogueError::unknown(
+            format!("{key}.by"),
             &format!("input of {} named", operation.topic),
             unknown,
             inputs.keys().map(String::as_str),

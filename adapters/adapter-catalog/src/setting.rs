@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
-use worker_api::RetryPolicy;
+use worker_api::{Breaker, Cache, Rate, RetryPolicy};
 
 /// Where a topic leads: the value of `routes.TOPIC`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -30,6 +30,15 @@ pub struct RouteSetting {
     /// How failures are retried, where it differs from the pool's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
+    /// How many of its tasks may run in a time, such as `100/s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// When it is left alone for a while, as its tasks fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// Which answers are given again without asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

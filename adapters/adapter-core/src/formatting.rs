@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use minijinja::value::Serde;
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{AutoEscape, Error, ErrorKind, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -37,14 +37,27 @@ pub(crate) struct Inputs {
     #[serde(default, deserialize_with = "worker_api::structured")]
     value: Json,
     /// The template, in the syntax of Jinja, such as `Order {{ id }}: {{ "%.2f"|format(total) }} EUR`. A name that
-    /// has no value is an error; write `{{ note|default("none") }}` where it may be missing. Nothing is escaped: for
-    /// HTML write `{{ name|escape }}`. All steps together may make 32 MiB of text and lists, however they repeat; the
+    /// has no value is an error; write `{{ note|default("none") }}` where it may be missing. All steps together may make 32 MiB of text and lists, however they repeat; the
     /// filter `pprint` and the function `debug` are not there, `tojson` shows a value.
     #[schemars(extend("contentMediaType" = "text/plain"))]
     template: String,
+    /// What is done to the values that the template fills in: `none`, or `html`, so that none can be taken for a tag.
+    #[serde(default)]
+    escape: Escape,
     /// The task's other inputs: the template sees each by its name, and over a field of the value that has the same.
     #[serde(flatten)]
     others: Map<String, Json>,
+}
+
+/// What is done to values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Escape {
+    /// They stand as they are.
+    #[default]
+    None,
+    /// As HTML writes them.
+    Html,
 }
 
 /// The answer.
@@ -59,8 +72,13 @@ pub(crate) fn format(inputs: Inputs) -> Outcome {
     let Inputs {
         value,
         template,
+        escape,
         others,
     } = inputs;
+    let escape = match escape {
+        Escape::None => AutoEscape::None,
+        Escape::Html => AutoEscape::Html,
+    };
     if template.len() > LARGEST_TEMPLATE {
         return Err(Failure::permanent(format!(
             "the input `template` has {} bytes, {LARGEST_TEMPLATE} are allowed",
@@ -75,7 +93,7 @@ pub(crate) fn format(inputs: Inputs) -> Outcome {
     names.extend(others);
     names.insert("value".to_owned(), value);
 
-    let text = render(&template, Value::from(Serde(&names)), FUEL, RECURSION)
+    let text = render(&template, Value::from(Serde(&names)), escape, FUEL, RECURSION)
         .map_err(|error| explain(&error, &template))?;
     if text.len() > LARGEST_TEXT {
         return Err(Failure::permanent(format!(

@@ -253,3 +253,12 @@ async fn what_is_just_allowed_fits_the_stack() {
         text(json!({"value": 1, "template": template})).await;
     }
 }
+
+#[tokio::test]
+async fn in_html_no_value_can_be_taken_for_a_tag() {
+    let template = "<p>{{ value }} {{ value ~ '!' }} {% set x %}<b>{{ value }}</b>{% endset %}{{ x }}</p>";
+    let inputs = json!({"value": "<i>", "template": template, "escape": "html"});
+    assert_eq!(text(inputs).await, "<p>&lt;i&gt; &lt;i&gt;! <b>&lt;i&gt;</b></p>");
+    let plain = json!({"value": "<i>", "template": "{{ value }}"});
+    assert_eq!(text(plain).await, "<i>");
+}

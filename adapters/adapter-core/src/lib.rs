@@ -1,5 +1,5 @@
 //! Tasks that need no service: `input_validation` checks a value against a JSON Schema, `response_formatting`
-//! turns a value into text with a template.
+//! turns a value into text with a template, `csv_parse` reads a table.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -13,6 +13,7 @@ use worker_api::{
 mod expansion;
 mod formatting;
 mod rendering;
+mod table;
 mod validation;
 
 #[cfg(test)]
@@ -77,7 +78,7 @@ impl Default for CoreAdapter {
 #[async_trait]
 impl Adapter for CoreAdapter {
     fn description(&self) -> AdapterDescription {
-        AdapterDescription::new(NAME, "Checks and formats values; needs no service")
+        AdapterDescription::new(NAME, "Checks, formats and reads values; needs no service")
             .topic(
                 TopicDescription::new::<validation::Inputs, validation::Validity>(
                     validation::TOPIC,
@@ -96,7 +97,14 @@ impl Adapter for CoreAdapter {
                     "Turns a value into text with a template",
                 )
                 .asks(["value", "template"])
-                .keeps(["text"]),
+                .keeps(["text"])
+                .version(2),
+            )
+            .topic(
+                TopicDescription::new::<table::Inputs, table::Table>(table::TOPIC, "Reads a table in CSV")
+                    .asks(["csv", "delimiter", "header", "numbers"])
+                    .keeps(["rows"])
+                    .error(table::ERROR, "The text is no table; `line` says where"),
             )
     }
 
@@ -114,10 +122,16 @@ impl Adapter for CoreAdapter {
                 let inputs = context.inputs()?;
                 self.compute(move || formatting::format(inputs)).await
             }
+            table::TOPIC => {
+                let inputs = context.inputs()?;
+                let content = table::content(&context).await?;
+                self.compute(move || table::parse(&content, &inputs)).await
+            }
             other => Err(Failure::permanent(format!(
-                "the adapter {NAME} has no topic `{other}`: use {} or {}",
+                "the adapter {NAME} has no topic `{other}`: use {}, {} or {}",
                 validation::TOPIC,
-                formatting::TOPIC
+                formatting::TOPIC,
+                table::TOPIC
             ))
             .into()),
         }

@@ -108,7 +108,13 @@ impl Write for Meter<'_> {
 }
 
 /// Renders a template with the names that it sees.
-pub(crate) fn render(source: &str, names: Value, fuel: u64, recursion: usize) -> Result<String, Error> {
+pub(crate) fn render(
+    source: &str,
+    names: Value,
+    escape: AutoEscape,
+    fuel: u64,
+    recursion: usize,
+) -> Result<String, Error> {
     let budget = Budget(Arc::new(AtomicUsize::new(LARGEST_WORK)));
     check_expressions(source)?;
     let mut environment = Environment::new();
@@ -117,9 +123,10 @@ pub(crate) fn render(source: &str, names: Value, fuel: u64, recursion: usize) ->
     environment.set_recursion_limit(recursion);
     environment.set_debug(true);
     bound(&mut environment, &budget);
+    let by_default = escape.clone();
     let config = TemplateConfig {
         syntax_config: SyntaxConfig::default(),
-        default_auto_escape: Arc::new(|_| AutoEscape::None),
+        default_auto_escape: Arc::new(move |_| by_default.clone()),
     };
     let compiled = CompiledTemplate::new("template", source, &config)?;
     let instructions = metered(&compiled.instructions);
@@ -135,7 +142,7 @@ pub(crate) fn render(source: &str, names: Value, fuel: u64, recursion: usize) ->
         names,
         &blocks,
         &mut make_string_output(&mut text),
-        AutoEscape::None,
+        escape,
     )?;
     Ok(text)
 }

@@ -8,14 +8,14 @@ use cap_std::fs::Dir;
 use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value as Json;
 use worker_api::{
-    Adapter, AdapterDescription, Answer, Effect, Failure, File, Inquiry, Outcome, TaskContext, TaskError,
-    TopicDescription, Value, async_trait,
+    Adapter, AdapterDescription, Answer, Connections, Effect, Failure, File, Inquiry, Outcome, SettingsError,
+    TaskContext, TaskError, TopicDescription, Value, async_trait,
 };
 
 use crate::inputs::{Form, Kind, ListInputs, Listed, Mode, Read, ReadInputs, WriteInputs, Written};
 use crate::problem::{self, EXISTS, NOT_FOUND, TOO_LARGE};
 use crate::root::{self, Found, MOST_LISTED};
-use crate::settings::{FolderSettings, SettingsError};
+use crate::settings::FolderSettings;
 
 /// The adapter's name in routes and under `services`.
 pub const NAME: &str = "file";
@@ -27,7 +27,7 @@ const LIST: &str = "file_list";
 /// The adapter of the topics `file_read`, `file_write` and `file_list`.
 #[derive(Debug)]
 pub struct FileAdapter {
-    folders: BTreeMap<String, FolderSettings>,
+    folders: Connections<FolderSettings>,
 }
 
 /// What a task wants written.
@@ -45,37 +45,27 @@ impl FileAdapter {
     /// # Errors
     /// Where a folder's path is not absolute: what it is relative to would depend on where the worker was started.
     pub fn new(folders: BTreeMap<String, FolderSettings>) -> Result<Self, SettingsError> {
-        if let Some((name, folder)) = folders.iter().find(|(_, folder)| !folder.path.is_absolute()) {
-            return Err(SettingsError {
-                key: format!("{name}.path"),
-                problem: format!(
+        let make = |_: &str, folder: FolderSettings| match folder.path.is_absolute() {
+            true => Ok(folder),
+            false => Err((
+                "path".to_owned(),
+                format!(
                     "`{}` is not absolute; write the whole path, such as /srv/orders",
                     folder.path.display()
                 ),
-            });
-        }
+            )),
+        };
+        let folders = Connections::build("folder", NAME, folders, make)?;
         Ok(Self { folders })
     }
 
     /// The folders' settings as they are in force, by name.
-    #[must_use]
-    pub fn folders(&self) -> &BTreeMap<String, FolderSettings> {
-        &self.folders
+    pub fn folders(&self) -> impl Iterator<Item = (&str, &FolderSettings)> {
+        self.folders.iter()
     }
 
     fn folder(&self, name: &str) -> Result<FolderSettings, Failure> {
-        self.folders.get(name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = self.folders.keys().map(String::as_str).collect();
-            let known = if known.is_empty() {
-                "there are none yet".to_owned()
-            } else {
-                format!("there are: {}", known.join(", "))
-            };
-            Failure::permanent(format!(
-                "there is no folder `{name}` under services.file in the configuration; {known}"
-            ))
-            .nothing_done()
-        })
+        self.folders.get(name).cloned()
     }
 
     async fn read(&self, context: &TaskContext) -> Outcome {
@@ -260,7 +250,7 @@ impl Adapter for FileAdapter {
 
     /// Whether every folder can be opened.
     async fn health(&self) -> Result<(), String> {
-        for (name, settings) in &self.folders {
+        for (name, settings) in self.folders.iter() {
             let settings = settings.clone();
             let path = settings.path.display().to_string();
             let opened = tokio::task::spawn_blocking(move || root::open(&settings).map(drop));

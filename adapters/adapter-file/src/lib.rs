@@ -12,7 +12,7 @@ mod root;
 mod settings;
 
 pub use adapter::{FileAdapter, NAME};
-pub use settings::{FolderSettings, SettingsError};
+pub use settings::FolderSettings;
 
 #[cfg(test)]
 mod tests;

@@ -18,16 +18,6 @@ pub struct FolderSettings {
     pub max_bytes: u64,
 }
 
-/// A folder that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}`: {problem}")]
-pub struct SettingsError {
-    /// Which setting, from the folder's name on, such as `invoices.path`.
-    pub key: String,
-    /// What is wrong with it, and what to write.
-    pub problem: String,
-}
-
 fn most() -> u64 {
     10 << 20
 }

@@ -5,23 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request, StatusCode};
 use http_body_util::Full;
-use secrets::{SecretSetting, SecretStore};
+use secrets::{Secret, SecretStore};
+use serde_json::Value as Json;
+use url::Url;
 use worker_api::{
-    Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TaskError, TopicDescription,
-    async_trait,
+    Adapter, AdapterDescription, Connections, Effect, Failure, Outcome, SettingsError, TaskContext,
+    TaskError, TopicDescription, Value, async_trait,
 };
 
 use crate::answer::{self, Accepted};
 use crate::body;
-use crate::client::{Bounds, HttpClient};
-use crate::connect::{Resolve, SystemResolver};
-use crate::inputs::{HttpAnswer, Inputs, Kind};
+use crate::check::check;
+use crate::inputs::{BodyType, Form, HttpAnswer, Inputs, Kind};
+use crate::login::Credentials;
+use crate::map::Mapping;
+use crate::pages::{self, Pagination};
 use crate::request;
-use crate::settings::{Auth, ConnectionSettings, SettingsError};
+use crate::settings::{ApiKey, Auth, ConnectionSettings};
 use crate::show::shown;
-use crate::tls::certificates;
+use crate::tokens::Tokens;
+use http_client::{Bounds, HttpClient, Received, Resolve, SendError, SystemResolver, TlsError, Trust};
 
 /// The adapter's name in routes and under `services`.
 pub const NAME: &str = "http";
@@ -34,13 +39,14 @@ const DEFAULT: &str = "default";
 
 /// The adapter of the topic `http_request`.
 pub struct HttpAdapter {
-    connections: BTreeMap<String, Connection>,
+    connections: Connections<Connection>,
     secrets: SecretStore,
 }
 
 struct Connection {
     settings: ConnectionSettings,
     client: HttpClient,
+    tokens: Tokens,
 }
 
 impl HttpAdapter {
@@ -63,17 +69,18 @@ impl HttpAdapter {
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, SettingsError> {
         connections.entry(DEFAULT.to_owned()).or_default();
-        let connections = connections.into_iter().map(|(name, settings)| {
-            check(&settings).map_err(|(key, problem)| SettingsError {
-                key: format!("{name}.{key}"),
-                problem,
-            })?;
+        let make = |_: &str, settings: ConnectionSettings| {
+            check(&settings)?;
             let allow = settings.allow.clone().into();
-            let client = HttpClient::new(Arc::clone(&resolver), allow, settings.ca_file.clone());
-            Ok((name, Connection { settings, client }))
-        });
+            let client = HttpClient::new(Arc::clone(&resolver), allow, settings.trust());
+            Ok(Connection {
+                settings,
+                client,
+                tokens: Tokens::default(),
+            })
+        };
         Ok(Self {
-            connections: connections.collect::<Result<_, _>>()?,
+            connections: Connections::build("connection", NAME, connections, make)?,
             secrets,
         })
     }
@@ -82,40 +89,164 @@ impl HttpAdapter {
     pub fn connections(&self) -> impl Iterator<Item = (&str, &ConnectionSettings)> {
         self.connections
             .iter()
-            .map(|(name, connection)| (name.as_str(), &connection.settings))
+            .map(|(name, connection)| (name, &connection.settings))
     }
 
-    /// All that can go wrong before anything is sent.
-    async fn prepare(&self, context: &TaskContext) -> Result<Sending<'_>, Failure> {
+    /// All that can go wrong before anything is sent. `at` is the address where it is not the task's own.
+    async fn prepare(&self, context: &TaskContext, at: Option<&Url>) -> Result<Sending<'_>, Failure> {
         let inputs: Inputs = context.inputs()?;
-        let connection = self.connection(&inputs.connection)?;
+        let connection = self.connections.get(&inputs.connection)?;
         let settings = &connection.settings;
         let bounds = bounds(&inputs, settings)?;
         let accepted = Accepted::read(inputs.accept_status.as_ref())?;
-        let raw = match context.variables.get("body") {
-            Some(value) if !context.settings.contains_key("body") => body::write_raw(value).await?,
-            _ => None,
+        let mapping = Mapping::read(inputs.map.as_ref())?;
+        let method = request::method(&inputs.method)?;
+        if inputs.pagination.is_some() && method != Method::GET {
+            return Err(Failure::permanent(format!(
+                "the input `pagination` is for GET, and the input `method` is {method}"
+            )));
+        }
+        let raw = if inputs.body_type == Some(BodyType::Multipart) {
+            let files = inputs.files.clone().unwrap_or_default();
+            Some(body::multipart(inputs.body.clone(), &files, context).await?)
+        } else {
+            match context.variables.get("body") {
+                Some(value) if !context.settings.contains_key("body") => body::write_raw(value).await?,
+                _ => None,
+            }
+        };
+        let mut url = request::address(&inputs, settings)?;
+        match (at, &inputs.pagination) {
+            (Some(at), _) => url = at.clone(),
+            (None, Some(pagination)) => pagination.first(&mut url),
+            (None, None) => {}
+        }
+        // A service's own link to the next page may hold the key.
+        if let Some(Auth::ApiKey(ApiKey {
+            query: Some(name), ..
+        })) = &settings.auth
+        {
+            pages::unset(&mut url, name);
+        }
+        let (login, token) = if request::is_own(&url, settings) && inputs.auth.is_none() {
+            self.login(connection, &inputs.connection, bounds.timeout).await?
+        } else {
+            (None, None)
         };
         let key = context.idempotency_key();
-        let (url, request) = request::prepare(&inputs, raw, settings, &self.secrets, key)?;
+        let shown = shown(&method, &url);
+        let request = request::prepare(&inputs, url.clone(), raw, settings, login, &self.secrets, key)?;
         Ok(Sending {
-            shown: shown(request.method(), &url),
+            shown,
             connection,
             connection_name: inputs.connection,
+            url,
             request,
             bounds,
             accepted,
+            token,
+            form: inputs.form,
+            mapping,
+            pagination: inputs.pagination,
         })
     }
 
-    fn connection(&self, name: &str) -> Result<&Connection, Failure> {
-        self.connections.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.connections.keys().map(String::as_str).collect();
-            Failure::permanent(format!(
-                "there is no connection `{name}` under services.http; there are: {}",
-                known.join(", ")
-            ))
-        })
+    /// What requests to the connection's own address carry, and the token in it that a service may have ceased to take.
+    async fn login(
+        &self,
+        connection: &Connection,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<(Option<Credentials>, Option<Secret>), Failure> {
+        let Some(auth) = &connection.settings.auth else {
+            return Ok((None, None));
+        };
+        let credentials = match auth {
+            Auth::Basic { username, password } => Credentials::basic(username, password, &self.secrets)?,
+            Auth::Bearer(token) => Credentials::bearer(&request::resolve(token, &self.secrets)?)?,
+            Auth::ApiKey(api_key) => Credentials::api_key(api_key, &self.secrets)?,
+            Auth::Oauth2(oauth2) => {
+                let Connection { tokens, client, .. } = connection;
+                let token = tokens
+                    .current(oauth2, &self.secrets, client, timeout, name)
+                    .await?;
+                return Ok((Some(Credentials::bearer(&token)?), Some(token)));
+            }
+        };
+        Ok((Some(credentials), None))
+    }
+
+    /// The answer to a task's request. A request that is refused for its token, which may have been withdrawn before its
+    /// time, is sent once more with another: who refuses a login has done nothing.
+    ///
+    /// # Errors
+    /// Where nothing was sent.
+    async fn ask(
+        &self,
+        context: &TaskContext,
+        at: Option<&Url>,
+        used: u64,
+    ) -> Result<(Sending<'_>, Result<Received, SendError>), Failure> {
+        let mut sending = self.prepare(context, at).await?;
+        sending.bounds.max_bytes = sending.bounds.max_bytes.saturating_sub(used);
+        let client = &sending.connection.client;
+        let received = client.send(sending.take_request(), sending.bounds).await;
+        let Some(token) = sending.token.take() else {
+            return Ok((sending, received));
+        };
+        match received {
+            Ok(received) if received.status == StatusCode::UNAUTHORIZED && !received.is_behind => {
+                sending.connection.tokens.refused(&token).await;
+                let mut sending = self.prepare(context, at).await?;
+                let received = client.send(sending.take_request(), sending.bounds).await;
+                Ok((sending, received))
+            }
+            received => Ok((sending, received)),
+        }
+    }
+}
+
+impl HttpAdapter {
+    /// All pages from the first one on, as one answer.
+    async fn pages(
+        &self,
+        context: &TaskContext,
+        pagination: &Pagination,
+        mut sending: Sending<'_>,
+        mut received: Result<Received, SendError>,
+    ) -> Outcome {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        for number in 1.. {
+            let page = match received {
+                Ok(page) if page.status.is_success() => page,
+                other => return sending.outcome(other),
+            };
+            bytes += page.body.len() as u64;
+            let body: Json = serde_json::from_slice(&page.body).map_err(|error| {
+                Failure::permanent(format!(
+                    "{} answers with a page that is no JSON: {error}",
+                    sending.shown
+                ))
+            })?;
+            let found = pagination.read(&body, &sending.shown)?;
+            let next = pagination.next(&sending.url, &page, &body, found.len(), number)?;
+            items.extend(found);
+            let Some(next) = next else {
+                let answer = sending.outcome(Ok(page))?;
+                return Ok(answer
+                    .with("body", Value::Json(items.into()))
+                    .with("pages", i64::from(number)));
+            };
+            if number >= pagination.max_pages() {
+                return Err(Failure::permanent(format!(
+                    "{} has more than {number} pages: ask for fewer, or raise `max_pages` of the input `pagination`",
+                    sending.shown
+                ))
+                .into());
+            }
+            (sending, received) = self.ask(context, Some(&next), bytes).await?;
+        }
+        Err(Failure::permanent("there are more pages than can be counted").into())
     }
 }
 
@@ -128,41 +259,43 @@ struct Sending<'a> {
     accepted: Accepted,
     /// The request as messages name it.
     shown: String,
+    /// The token that it carries, where a service may have ceased to take it.
+    token: Option<Secret>,
+    /// Where it goes, without a login.
+    url: Url,
+    /// As what the answer's body is given.
+    form: Form,
+    mapping: Mapping,
+    pagination: Option<Pagination>,
 }
 
-/// Which setting of a connection cannot be used, and why.
-fn check(settings: &ConnectionSettings) -> Result<(), (String, String)> {
-    let wrong = |key: &str, problem: &str| Err((key.to_owned(), problem.to_owned()));
-    if let Some(base) = &settings.base_url {
-        if !matches!(base.scheme(), "http" | "https") {
-            return wrong("base_url", "use http or https");
+impl Sending<'_> {
+    /// What came of it, as the task has it.
+    fn outcome(&self, received: Result<Received, SendError>) -> Outcome {
+        match received {
+            Ok(received) => {
+                answer::outcome(self.without_key(received), &self.accepted, self.form, &self.shown)
+            }
+            Err(error) => {
+                let place = format!("services.http.{}", self.connection_name);
+                Err(http_client::failure(&error, &self.shown, &place).into())
+            }
         }
-        if !base.username().is_empty() || base.password().is_some() {
-            return wrong("base_url", "it holds a login; give that under `auth`");
+    }
+
+    /// An answer whose address does not hold the connection's key.
+    fn without_key(&self, mut received: Received) -> Received {
+        if let Some(Auth::ApiKey(ApiKey { query: Some(_), .. })) = &self.connection.settings.auth
+            && let Ok(uri) = self.url.as_str().parse()
+        {
+            received.uri = uri;
         }
-        if base.query().is_some() || base.fragment().is_some() {
-            return wrong("base_url", "it ends with its path: a query belongs to the task");
-        }
-    } else if settings.auth.is_some() {
-        return wrong("auth", "it is sent to the base_url only; set `base_url`, too");
-    } else if !settings.headers.is_empty() {
-        return wrong(
-            "headers",
-            "they are sent to the base_url only; set `base_url`, too",
-        );
+        received
     }
-    if let Some(Auth::Basic { username, .. }) = &settings.auth
-        && username.contains(':')
-    {
-        return wrong(
-            "auth.basic.username",
-            "it holds a colon, which HTTP does not allow",
-        );
+
+    fn take_request(&mut self) -> Request<Full<Bytes>> {
+        std::mem::take(&mut self.request)
     }
-    for name in settings.headers.keys() {
-        request::header_name(name).map_err(|failure| (format!("headers.{name}"), failure.message))?;
-    }
-    Ok(())
 }
 
 #[async_trait]
@@ -171,6 +304,7 @@ impl Adapter for HttpAdapter {
         let topic = TopicDescription::new::<Inputs, HttpAnswer>(TOPIC, "Sends an HTTP request")
             .asks(["method", "url", "connection", "query", "headers", "body"])
             .keeps(["status", "body"])
+            .version(2)
             .error("HTTP_4XX", "The service answers with a status from 400 to 499; caught where the status's own code is not")
             .error("HTTP_400", "Bad request: the service does not understand it")
             .error("HTTP_401", "Unauthorized: the login is missing or wrong")
@@ -203,40 +337,48 @@ impl Adapter for HttpAdapter {
     }
 
     async fn execute(&self, context: TaskContext) -> Outcome {
-        let sending = self.prepare(&context).await.map_err(Failure::nothing_done)?;
-        let client = &sending.connection.client;
-        match client.send(sending.request, sending.bounds).await {
-            Ok(received) => {
-                let is_behind = received.is_behind;
-                let outcome = answer::outcome(received, &sending.accepted, &sending.shown);
-                match outcome {
+        let (mut sending, received) = self.ask(&context, None, 0).await.map_err(Failure::nothing_done)?;
+        let mapping = std::mem::take(&mut sending.mapping);
+        let answer = match sending.pagination.take() {
+            Some(pagination) => self.pages(&context, &pagination, sending, received).await?,
+            None => {
+                let is_behind = received.as_ref().is_ok_and(|received| received.is_behind);
+                match sending.outcome(received) {
                     // It is not the request that was refused.
-                    Err(TaskError::Bpmn(error)) if is_behind && self.effect(&context) == Effect::Once => Err(
-                        Failure::permanent(format!("the request was taken, and {}", error.message)).into(),
-                    ),
-                    outcome => outcome,
+                    Err(TaskError::Bpmn(error)) if is_behind && self.effect(&context) == Effect::Once => {
+                        let message = format!("the request was taken, and {}", error.message);
+                        return Err(Failure::permanent(message).into());
+                    }
+                    outcome => outcome?,
                 }
             }
-            Err(error) => Err(answer::failure(&error, &sending.shown, &sending.connection_name).into()),
-        }
+        };
+        mapping.add(answer, &context).await
     }
 
     /// Whether every connection's secrets can be had and its certificates read. Nothing is sent anywhere.
     async fn health(&self) -> Result<(), String> {
-        for (name, Connection { settings, .. }) in &self.connections {
-            let login: Option<&SecretSetting> = settings.auth.as_ref().map(|auth| match auth {
-                Auth::Basic { password, .. } => password,
-                Auth::Bearer(token) => token,
-            });
-            for setting in login.into_iter().chain(settings.headers.values()) {
+        for (name, Connection { settings, .. }) in self.connections.iter() {
+            for setting in settings.secrets() {
                 setting
                     .resolve(&self.secrets)
                     .map_err(|error| format!("services.http.{name}: {error}"))?;
             }
-            if let Some(file) = settings.ca_file.clone() {
-                let read = tokio::task::spawn_blocking(move || certificates(&file).map(drop));
+            let trust = settings.trust();
+            if trust != Trust::default() {
+                let read = tokio::task::spawn_blocking(move || trust.check());
                 let read = read.await.map_err(|error| error.to_string())?;
-                read.map_err(|error| format!("services.http.{name}.ca_file: {error}"))?;
+                read.map_err(|error| {
+                    let key = match &error {
+                        TlsError::Key { .. } => ".key_file",
+                        TlsError::Certificates { file, .. } if Some(file) == settings.ca_file.as_ref() => {
+                            ".ca_file"
+                        }
+                        TlsError::Certificates { .. } => ".certificate_file",
+                        _ => "",
+                    };
+                    format!("services.http.{name}{key}: {error}")
+                })?;
             }
         }
         Ok(())

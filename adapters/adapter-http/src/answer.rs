@@ -1,23 +1,17 @@
 //! What an answer, or its absence, means for the task.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 use mime::Mime;
 use serde_json::{Map, Value as Json};
 use url::Url;
-use worker_api::{Answer, BpmnError, Failure, Outcome, Retry, Value, Variables};
+use worker_api::{Answer, BpmnError, Failure, File, Outcome, Retry, Value, Variables};
 
-use crate::client::{Received, SendError, find_cause};
-use crate::connect::ConnectError;
-use crate::inputs::Scalars;
-use crate::redirect::RedirectError;
+use crate::inputs::{Form, Scalars};
 use crate::show::masked;
-use crate::tls::TlsError;
-
-/// The longest that a service may ask to wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+use http_client::{Received, retry_after};
 
 /// Characters of an answer's body that a failure repeats.
 const EXCERPT: usize = 300;
@@ -70,12 +64,12 @@ impl Accepted {
 }
 
 /// The outcome of a request that was answered. `request` names it in messages.
-pub(crate) fn outcome(received: Received, accepted: &Accepted, request: &str) -> Outcome {
+pub(crate) fn outcome(received: Received, accepted: &Accepted, form: Form, request: &str) -> Outcome {
     let status = received.status;
     if status.is_success() || status.is_redirection() || accepted.contains(status) {
-        let body = read_body(&received).map_err(|error| {
+        let body = read_as(&received, form).map_err(|error| {
             Failure::permanent(format!(
-                "{request} answered {status} with a body that is no JSON: {error}"
+                "{request} answered {status} with a body that is no {error}"
             ))
             .with_details(excerpt(&received))
         })?;
@@ -126,51 +120,6 @@ pub(crate) fn outcome(received: Received, accepted: &Accepted, request: &str) ->
     .into())
 }
 
-/// The failure of a request that was not answered.
-pub(crate) fn failure(error: &SendError, request: &str, connection: &str) -> Failure {
-    let refused = find_cause::<ConnectError>(error);
-    let certificate = find_cause::<rustls::Error>(error).filter(|error| {
-        matches!(
-            error,
-            rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
-        )
-    });
-    let failure = match (error, refused) {
-        (_, Some(ConnectError::Refused { address, .. })) => Failure::permanent(format!(
-            "{request} is not sent: {}; if that is meant, add {address} to `allow` of services.http.{connection}",
-            refused.map(ToString::to_string).unwrap_or_default(),
-        )),
-        (SendError::Redirect(error @ RedirectError::TooMany), _) => {
-            Failure::permanent(format!("{request} is given up: {error}; check the address"))
-        }
-        (SendError::Redirect(error), _) => Failure::permanent(format!("{request} is given up: {error}")),
-        (SendError::TooLarge(limit), _) => Failure::permanent(format!(
-            "{request} is given up: the answer has more than {limit} bytes; ask for less, or raise `max_bytes` of services.http.{connection} and of the task"
-        )),
-        (SendError::Timeout(_) | SendError::Body(_), _) => Failure::retryable(format!("{request}: {error}")),
-        (SendError::Client(_) | SendError::Redirected(_), Some(error)) => {
-            Failure::retryable(format!("{request}: {error}"))
-        }
-        (SendError::Client(_) | SendError::Redirected(_), None) => {
-            match (certificate, find_cause::<TlsError>(error)) {
-                (Some(certificate), _) => Failure::permanent(format!(
-                    "{request} is not sent: the service's certificate is not trusted ({certificate}); for a private authority set `ca_file` of services.http.{connection}"
-                )),
-                (None, Some(error)) => Failure::permanent(format!("{request} is not sent: {error}")),
-                (None, None) => Failure::retryable(format!(
-                    "{request}: the connection broke before the answer was there"
-                )),
-            }
-        }
-    };
-    let failure = if error.is_unsent() {
-        failure.nothing_done()
-    } else {
-        failure
-    };
-    failure.caused_by(error)
-}
-
 fn fields(received: &Received, body: Value) -> Variables {
     let url = Url::parse(&received.uri.to_string()).map_or_else(|_| String::new(), |url| masked(&url));
     Variables::from([
@@ -202,6 +151,32 @@ fn headers(headers: &HeaderMap) -> Map<String, Json> {
             name => (name.to_string(), Json::from(texts(name).join(", "))),
         })
         .collect()
+}
+
+/// The body as it is asked for.
+///
+/// # Errors
+/// Where it is not that.
+fn read_as(received: &Received, form: Form) -> Result<Value, String> {
+    let bytes = &received.body;
+    Ok(match form {
+        Form::Auto => read_body(received).map_err(|error| format!("JSON: {error}"))?,
+        Form::Bytes => Value::Bytes(bytes.clone()),
+        Form::Text => text(received, media_type(&received.headers).as_ref()),
+        Form::Json => serde_json::from_slice::<Json>(bytes)
+            .map_err(|error| format!("JSON: {error}"))?
+            .into(),
+        Form::File => {
+            let path = received.uri.path().trim_end_matches('/');
+            let name = path.rsplit('/').next().filter(|name| !name.is_empty());
+            Value::File(File {
+                name: name.unwrap_or("answer").to_owned(),
+                media_type: media_type(&received.headers).map(|media| media.essence_str().to_owned()),
+                encoding: None,
+                content: bytes.clone().into(),
+            })
+        }
+    })
 }
 
 /// The body by its media type.
@@ -260,44 +235,5 @@ fn excerpt(received: &Received) -> String {
     match text.chars().nth(EXCERPT) {
         Some(_) => format!("{start} … ({} bytes in all)", received.body.len()),
         None => start,
-    }
-}
-
-/// How long the service asks to wait, an hour at the most.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(text)
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default(),
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_capped() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        for (text, wait) in [
-            ("7", Some(7)),
-            ("0", Some(0)),
-            ("99999999", Some(3600)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
-            assert_eq!(
-                retry_after(&headers, now),
-                wait.map(Duration::from_secs),
-                "{text}"
-            );
-        }
     }
 }

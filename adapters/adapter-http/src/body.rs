@@ -1,10 +1,14 @@
 //! Writes a request's body.
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt;
 use http::HeaderValue;
-use serde_json::Value as Json;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Map, Value as Json};
 use url::form_urlencoded;
-use worker_api::{Failure, Value};
+use worker_api::{Failure, TaskContext, Value};
 
 use crate::inputs::{BodyType, Scalars};
 
@@ -58,13 +62,6 @@ pub(crate) fn write(
     if body.is_null() {
         return Ok(None);
     }
-    let structured = |body: Json| match body {
-        Json::String(text) => match serde_json::from_str(&text) {
-            Ok(parsed @ (Json::Object(_) | Json::Array(_))) => parsed,
-            _ => Json::String(text),
-        },
-        other => other,
-    };
     let given = content_type
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
@@ -74,6 +71,9 @@ pub(crate) fn write(
     Ok(Some(match (body_type, body) {
         (Some(BodyType::Json), body) => json(&structured(body)),
         (Some(BodyType::Form), body) => form(structured(body))?,
+        (Some(BodyType::Multipart), _) => {
+            return Err(Failure::permanent("a multipart body is written with its files"));
+        }
         (Some(BodyType::Text), Json::String(text)) => text_body(text),
         (Some(BodyType::Text), body) => text_body(body.to_string()),
         (None, body @ Json::Object(_)) if is_form => form(body)?,
@@ -84,6 +84,74 @@ pub(crate) fn write(
             body => json(&body),
         },
     }))
+}
+
+/// A multipart body of an object's fields, and of files among the task's variables.
+///
+/// # Errors
+/// Where a field is no plain value, or a file is none.
+pub(crate) async fn multipart(
+    body: Json,
+    files: &BTreeMap<String, String>,
+    context: &TaskContext,
+) -> Result<Written, Failure> {
+    let mut form = Form::new();
+    let fields = match structured(body) {
+        Json::Object(fields) => fields,
+        Json::Null => Map::new(),
+        _ => {
+            return Err(Failure::permanent(
+                "the input `body` of a multipart body is an object of its fields",
+            ));
+        }
+    };
+    for (name, value) in fields {
+        let values: Scalars = serde_json::from_value(value).map_err(|error| {
+            Failure::permanent(format!(
+                "the field `{name}` in the input `body` cannot be sent: {error}; files stand in the input `files`"
+            ))
+        })?;
+        for value in values.texts() {
+            form = form.text(name.clone(), value);
+        }
+    }
+    for (part, variable) in files {
+        let file = context.file(&format!("files.{part}"), variable)?;
+        let media_type = file.media_type.as_deref().unwrap_or("application/octet-stream");
+        let content = Part::stream(file.content.bytes().await?)
+            .file_name(file.name)
+            .mime_str(media_type)
+            .map_err(|_| {
+                Failure::permanent(format!(
+                    "the file in the input `{variable}` has the media type {media_type:?}, which is none"
+                ))
+            })?;
+        form = form.part(part.clone(), content);
+    }
+    let content_type =
+        HeaderValue::from_str(&format!("multipart/form-data; boundary={}", form.boundary())).ok();
+    let bytes = form
+        .into_stream()
+        .try_fold(BytesMut::new(), async |mut all, part| {
+            all.extend_from_slice(&part);
+            Ok(all)
+        })
+        .await
+        .map_err(|error| Failure::permanent(format!("the multipart body cannot be written: {error}")))?;
+    Ok(Written {
+        bytes: bytes.freeze(),
+        content_type,
+    })
+}
+
+fn structured(body: Json) -> Json {
+    match body {
+        Json::String(text) => match serde_json::from_str(&text) {
+            Ok(parsed @ (Json::Object(_) | Json::Array(_))) => parsed,
+            _ => Json::String(text),
+        },
+        other => other,
+    }
 }
 
 fn json(body: &Json) -> Written {

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::settings::Auth;
+use crate::pages::Pagination;
+use crate::settings::TaskAuth;
 
 /// What the task is given.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,14 +33,18 @@ pub(crate) struct Inputs {
     /// is `text`; bytes and files are sent as they are.
     #[serde(default)]
     pub(crate) body: Json,
-    /// How the body is written: `json`, `form` (an object's fields) or `text`. Where it is not said, a `content-type`
+    /// How the body is written: `json`, `form` (an object's fields), `multipart` (an object's fields, and `files`) or `text`. Where it is not said, a `content-type`
     /// header decides, and without one an object, list, number or truth value is JSON and text is plain text.
     #[serde(default, deserialize_with = "worker_api::flexible")]
     pub(crate) body_type: Option<BodyType>,
+    /// The files of a `multipart` body: the names of its parts, and of the task's own inputs that hold the files, such as
+    /// `{"invoice": "invoice_file"}`.
+    #[serde(default, deserialize_with = "worker_api::flexible")]
+    pub(crate) files: Option<BTreeMap<String, String>>,
     /// The login, such as `{"bearer": "${token}"}` or `{"basic": {"username": "ada", "password": "${password}"}}`.
     /// Leave it out where the connection has one: passwords belong into the operator's configuration.
     #[serde(default, deserialize_with = "worker_api::flexible")]
-    pub(crate) auth: Option<Auth>,
+    pub(crate) auth: Option<TaskAuth>,
     /// Whether the request may be sent again where nobody knows what came of it, as after a broken connection. GET, HEAD,
     /// OPTIONS, PUT and DELETE may by themselves; POST and PATCH where this says so, because the service knows a
     /// repetition by the `idempotency-key` header that they have, or because it does no harm. Else such a task raises
@@ -59,6 +64,19 @@ pub(crate) struct Inputs {
     /// Status codes that are an answer and no error, such as `404` or `404, 5xx`, beside 2xx and 3xx.
     #[serde(default, deserialize_with = "worker_api::flexible")]
     pub(crate) accept_status: Option<Scalars>,
+    /// As what the answer's body is given: `auto` goes by its content type, `file` makes a File variable of it, and `json`,
+    /// `text` and `bytes` say what it is whatever its content type.
+    #[serde(default, rename = "as")]
+    pub(crate) form: Form,
+    /// Fields of the answer beside its own, and where they are in the body: JSON paths such as `$.order.total`, or templates
+    /// such as `{{ order.id }}: {{ order.total }}`, which see the body as `value` and its fields by their names.
+    #[serde(default, deserialize_with = "worker_api::flexible")]
+    pub(crate) map: Option<BTreeMap<String, String>>,
+    /// Where a list comes in pages: how the next one is found, such as `{"by": "link"}`,
+    /// `{"by": "cursor", "cursor": "$.next", "parameter": "after", "items": "$.orders"}` or
+    /// `{"by": "page", "parameter": "page", "items": "$.orders"}`. The answer's body is the list of the items of all pages.
+    #[serde(default, deserialize_with = "worker_api::flexible")]
+    pub(crate) pagination: Option<Pagination>,
 }
 
 /// As much of the inputs as says whether the request may be sent twice.
@@ -70,6 +88,23 @@ pub(crate) struct Kind {
     pub(crate) repeatable: Option<bool>,
 }
 
+/// As what an answer's body is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// As its content type says.
+    #[default]
+    Auto,
+    /// A File variable.
+    File,
+    /// JSON.
+    Json,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -78,6 +113,8 @@ pub(crate) enum BodyType {
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
+    /// `multipart/form-data`.
+    Multipart,
     /// `text/plain`, or what the `content-type` header says.
     Text,
 }
@@ -139,6 +176,8 @@ pub(crate) struct HttpAnswer {
     body: Json,
     /// The address that answered, after redirects.
     url: String,
+    /// How many pages were fetched; there where the task asks for pages.
+    pages: Option<u32>,
 }
 
 fn get() -> String {

@@ -6,22 +6,21 @@
 //! (`answer`).
 
 mod adapter;
-mod address;
-mod allow;
 mod answer;
 mod body;
-mod client;
-mod connect;
+mod check;
 mod inputs;
-mod redirect;
+mod login;
+mod map;
+mod pages;
 mod request;
 mod settings;
 mod show;
-mod tls;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
 
 pub use adapter::{HttpAdapter, NAME, TOPIC};
-pub use allow::{Allowed, InvalidAllowed};
-pub use settings::{Auth, ConnectionSettings, SettingsError};
+pub use http_client::{Allowed, InvalidAllowed};
+pub use settings::{ApiKey, Auth, ConnectionSettings, OAuth2};

@@ -1,9 +1,7 @@
 //! Makes a request out of a task's inputs and its connection.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
 use secrets::{Secret, SecretSetting, SecretStore};
@@ -13,7 +11,8 @@ use worker_api::Failure;
 
 use crate::body::{self, Written};
 use crate::inputs::{Inputs, Scalars};
-use crate::settings::{Auth, ConnectionSettings};
+use crate::login::Credentials;
+use crate::settings::{ConnectionSettings, TaskAuth};
 
 /// Headers that the connection itself decides, or that would let a request pass for another.
 const OURS: [&str; 10] = [
@@ -32,25 +31,22 @@ const OURS: [&str; 10] = [
 /// By which a service knows a request again: the draft `draft-ietf-httpapi-idempotency-key-header`.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The request of a task. `raw` is the body where it is to be sent as it is; `key` is the task's idempotency key.
+/// The request of a task. `raw` is the body where it is to be sent as it is; `login` what the connection has it carry; `key`
+/// the task's idempotency key.
 ///
 /// # Errors
 /// A permanent failure that names the input that cannot be sent, or the secret that cannot be had.
 pub(crate) fn prepare(
     inputs: &Inputs,
+    mut url: Url,
     raw: Option<Written>,
     settings: &ConnectionSettings,
+    login: Option<Credentials>,
     secrets: &SecretStore,
     key: &str,
-) -> Result<(Url, Request<Full<Bytes>>), Failure> {
+) -> Result<Request<Full<Bytes>>, Failure> {
     let method = method(&inputs.method)?;
     let is_once = inputs.repeatable == Some(false) || !method.is_idempotent();
-    let url = address(inputs, settings)?;
-    let own_origin = settings
-        .base_url
-        .as_ref()
-        .is_some_and(|base| base.origin() == url.origin());
-    refuse_references(inputs)?;
 
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -58,16 +54,16 @@ pub(crate) fn prepare(
         HeaderValue::from_static(concat!("procos/", env!("CARGO_PKG_VERSION"))),
     );
     headers.insert(http::header::ACCEPT, HeaderValue::from_static("*/*"));
-    if own_origin {
+    if is_own(&url, settings) {
         for (name, setting) in &settings.headers {
             headers.insert(
                 header_name(name)?,
                 sensitive(name, resolve(setting, secrets)?.expose())?,
             );
         }
-        if let Some(auth) = &settings.auth {
-            headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
-        }
+    }
+    if let Some(login) = login {
+        login.carry(&mut headers, &mut url);
     }
     for (name, values) in inputs.headers.iter().flatten() {
         let header = header_name(name)?;
@@ -82,7 +78,7 @@ pub(crate) fn prepare(
             .or_insert(header_value("idempotency-key", key)?);
     }
     if let Some(auth) = &inputs.auth {
-        headers.insert(AUTHORIZATION, authorization(auth, secrets)?);
+        Credentials::of_task(auth, secrets)?.carry(&mut headers, &mut url);
     }
 
     let written = match raw {
@@ -103,35 +99,13 @@ pub(crate) fn prepare(
         .parse()
         .map_err(|error| Failure::permanent(format!("the input `url` cannot be requested: {error}")))?;
     *request.headers_mut() = headers;
-    Ok((url, request))
+    Ok(request)
 }
 
-/// The value of the `authorization` header.
-///
-/// # Errors
-/// Where its secret cannot be had or cannot stand in a header.
-pub(crate) fn authorization(auth: &Auth, secrets: &SecretStore) -> Result<HeaderValue, Failure> {
-    match auth {
-        Auth::Basic { username, .. } if username.contains(':') => Err(Failure::permanent(
-            "the user name of a basic login holds a colon, which HTTP does not allow",
-        )),
-        Auth::Basic { username, password } => {
-            let password = resolve(password, secrets)?;
-            let login = Secret::new(format!("{username}:{}", password.expose()));
-            let encoded = Secret::new(BASE64_STANDARD.encode(login.expose()));
-            sensitive(
-                "authorization",
-                Secret::new(format!("Basic {}", encoded.expose())).expose(),
-            )
-        }
-        Auth::Bearer(token) => {
-            let token = resolve(token, secrets)?;
-            sensitive(
-                "authorization",
-                Secret::new(format!("Bearer {}", token.expose())).expose(),
-            )
-        }
-    }
+/// Whether an address is the connection's own, to which its login may go.
+pub(crate) fn is_own(url: &Url, settings: &ConnectionSettings) -> bool {
+    let base = settings.base_url.as_ref();
+    base.is_some_and(|base| base.origin() == url.origin())
 }
 
 pub(crate) fn resolve(setting: &SecretSetting, secrets: &SecretStore) -> Result<Secret, Failure> {
@@ -166,7 +140,7 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, Failure> {
     })
 }
 
-fn sensitive(name: &str, value: &str) -> Result<HeaderValue, Failure> {
+pub(crate) fn sensitive(name: &str, value: &str) -> Result<HeaderValue, Failure> {
     let mut value = header_value(name, value)?;
     value.set_sensitive(true);
     Ok(value)
@@ -186,7 +160,11 @@ pub(crate) fn method(text: &str) -> Result<Method, Failure> {
 }
 
 /// The whole address: the given one, or the given end of the connection's base URL; with the query added.
-fn address(inputs: &Inputs, settings: &ConnectionSettings) -> Result<Url, Failure> {
+///
+/// # Errors
+/// Where it cannot be requested, or an input refers to a secret.
+pub(crate) fn address(inputs: &Inputs, settings: &ConnectionSettings) -> Result<Url, Failure> {
+    refuse_references(inputs)?;
     let given = inputs.url.trim();
     let wrong = |why: String| Failure::permanent(format!("the input `url` cannot be requested: {why}"));
     if given.chars().any(|c| c.is_control()) {
@@ -252,10 +230,10 @@ fn below(base: &Url, given: &str) -> Result<Url, String> {
 fn refuse_references(inputs: &Inputs) -> Result<(), Failure> {
     let any = |values: &Scalars| values.texts().iter().any(|text| holds_reference(text));
     let in_auth = inputs.auth.as_ref().is_some_and(|auth| match auth {
-        Auth::Basic { username, password } => {
+        TaskAuth::Basic { username, password } => {
             matches!(password, SecretSetting::Reference(_)) || holds_reference(username)
         }
-        Auth::Bearer(token) => matches!(token, SecretSetting::Reference(_)),
+        TaskAuth::Bearer(token) => matches!(token, SecretSetting::Reference(_)),
     });
     let place = if in_auth {
         "auth"

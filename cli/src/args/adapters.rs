@@ -12,7 +12,8 @@ use clap::{Args, Subcommand};
 Examples:
   procos adapters                            all, a line a topic
   procos adapters http                       one, with every input and error
-  procos adapters templates --out DIR        forms for Camunda Modeler, one a topic"
+  procos adapters templates --out DIR        forms for Camunda Modeler, one a topic
+  procos adapters reference --out DIR        pages in Markdown, one an adapter"
 )]
 pub(crate) struct AdaptersArgs {
     /// Only this adapter, or this topic
@@ -39,12 +40,7 @@ pub(crate) enum AdaptersCommand {
     ///
     /// A file that says the same already is left alone. Files of other templates are, too; one that ProcOS has written for a
     /// topic that is no more is named, and deleted by nobody but you.
-    Templates(TemplatesArgs),
-}
-
-/// `procos adapters templates`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
+    #[command(after_help = "\
 Examples:
   procos adapters templates --out .camunda/element-templates   for the models here
   procos adapters templates --out DIR --check                  in CI: up to date?
@@ -53,7 +49,27 @@ Examples:
 With --json each has a topic, a file and a state: written, unchanged, outdated, missing or left_over.
 
 Exit status: 0 done, or up to date; 1 with --check out of date, or a file cannot be written.")]
-pub(crate) struct TemplatesArgs {
+    Templates(FolderArgs),
+
+    /// Write pages about the adapters in Markdown, one each
+    ///
+    /// They tell every topic with all its inputs, answers and errors, those of programs of your own included: what
+    /// `procos adapters NAME` shows, for a site or a repository. A page that ProcOS has written for an adapter that is no
+    /// more is named, and deleted by nobody but you; other files are left alone.
+    #[command(after_help = "\
+Examples:
+  procos adapters reference --out docs/reference           write what is not up to date
+  procos adapters reference --out docs/reference --check   in CI: up to date?
+
+With --json each page has an adapter, a file and a state: written, unchanged, outdated, missing or left_over.
+
+Exit status: 0 done, or up to date; 1 with --check out of date, or a file cannot be written.")]
+    Reference(FolderArgs),
+}
+
+/// A folder whose files are kept up to date.
+#[derive(Debug, Args)]
+pub(crate) struct FolderArgs {
     /// The folder to write to; it is made where it is not there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

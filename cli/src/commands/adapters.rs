@@ -10,14 +10,18 @@ use crate::exit::{Status, Trouble};
 use crate::output::{Table, Theme, say, say_json};
 
 mod control;
+mod kept;
+mod reference;
 mod schema;
 mod template;
 mod templates;
 
 pub(super) fn run(args: &AdaptersArgs, context: &Context) -> Result<Status, Trouble> {
     let catalogue = context.config.catalogue()?;
-    if let Some(AdaptersCommand::Templates(args)) = &args.command {
-        return templates::run(args, &catalogue, context.json);
+    match &args.command {
+        Some(AdaptersCommand::Templates(args)) => return templates::run(args, &catalogue, context.json),
+        Some(AdaptersCommand::Reference(args)) => return reference::run(args, &catalogue, context.json),
+        None => {}
     }
     let all = catalogue.descriptions().cloned().collect();
     let meant = match &args.name {
@@ -48,9 +52,10 @@ fn named(name: &str, all: Vec<AdapterDescription>) -> Result<Vec<AdapterDescript
     let found: Vec<_> = all
         .into_iter()
         .filter_map(|mut adapter| {
-            if adapter.name != name {
-                adapter.topics.retain(|topic| topic.topic == name);
+            if adapter.name == name {
+                return Some(adapter);
             }
+            adapter.topics.retain(|topic| topic.topic == name);
             (!adapter.topics.is_empty()).then_some(adapter)
         })
         .collect();
@@ -68,6 +73,9 @@ fn named(name: &str, all: Vec<AdapterDescription>) -> Result<Vec<AdapterDescript
 fn overview(adapters: &[AdapterDescription], catalogue: &dyn Router, theme: &Theme) -> String {
     let mut table = Table::with_heading(theme, ["TOPIC", "ADAPTER", "WHAT IT DOES"]);
     for adapter in adapters {
+        if adapter.topics.is_empty() {
+            table.row([theme.dim("none"), adapter.name.clone(), adapter.summary.clone()]);
+        }
         for topic in &adapter.topics {
             table.row([
                 theme.strong(&topic.topic),
@@ -96,6 +104,13 @@ fn overview(adapters: &[AdapterDescription], catalogue: &dyn Router, theme: &The
 
 fn page(adapter: &AdapterDescription, theme: &Theme) -> String {
     let mut text = format!("{}  {}\n", theme.strong(&adapter.name), adapter.summary);
+    if adapter.topics.is_empty() {
+        let none = format!(
+            "no topics: what it brings in stands under services.{} in the configuration",
+            adapter.name
+        );
+        text.push_str(&format!("\n{none}\n"));
+    }
     for topic in &adapter.topics {
         text.push_str(&format!("\n{}  {}\n", theme.command(&topic.topic), topic.summary));
         text.push_str(&section(

@@ -174,7 +174,7 @@ fn unknown_keys_are_refused_with_the_nearest() {
     assert_snapshot!(message("budget: {memory: 1}"), @"procos.yml:1:1: unknown key `budget`: known here: data_dir, engine, http, microkernel, routes, sandbox, secrets, security, services, telemetry, workers");
     assert_snapshot!(message("workers:\n  pools:\n    - {name: a, capacity: 1, topic: [x]}\n"), @"procos.yml:3:30: unknown key `workers.pools[0].topic`: did you mean `topics`? Known here: capacity, limits, name, prefetch, priorities, topics");
     assert_snapshot!(message("engine.url: http://a"), @"procos.yml:1:1: unknown key `engine.url`: write nested keys as `section: {key: value}`");
-    assert_snapshot!(message("routes:\n  a: {adaptor: http}\n"), @"procos.yml:2:7: unknown key `routes.a.adaptor`: did you mean `adapter`? Known here: adapter, retry, timeout, topic, with");
+    assert_snapshot!(message("routes:\n  a: {adaptor: http}\n"), @"procos.yml:2:7: unknown key `routes.a.adaptor`: did you mean `adapter`? Known here: adapter, breaker, cache, rate, retry, timeout, topic, with");
     assert_snapshot!(message("engine: {kind: jav}"), @"procos.yml:1:10: unknown value `jav` of `engine.kind`: did you mean `java`? Known here: attached, docker, java");
     assert_snapshot!(message("engine:\n  auth:\n    basik: {username: a, password: b}\n"), @"procos.yml:2:3: unknown value `basik` of `engine.auth`: did you mean `basic`? Known here: basic, bearer, oauth2");
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use microkernel::Phase;
 use serde::Serialize;
+use worker_runtime::InboundState;
 
 use super::pools::{PoolHealth, Pools};
 
@@ -39,6 +40,18 @@ pub(super) struct Readiness {
     /// The worker pools, where any run here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pools: Option<Vec<PoolHealth>>,
+    /// What brings things in from outside, where anything does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inbounds: Vec<Incoming>,
+}
+
+/// How something is that brings things in from outside.
+#[derive(Debug, Serialize)]
+struct Incoming {
+    name: String,
+    state: InboundState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<String>,
 }
 
 impl Health {
@@ -73,14 +86,26 @@ impl Health {
         let pools = parts.pools.as_ref().map(|pools| pools.health());
         let kernel_ready = parts.phase.is_none_or(Phase::is_ready);
         let pools_ready = pools.iter().flatten().all(|pool| pool.ready);
+        let inbounds = parts.pools.as_ref().map(|pools| pools.inbounds());
+        let inbounds: Vec<Incoming> = inbounds
+            .into_iter()
+            .flatten()
+            .map(|one| Incoming {
+                name: one.name,
+                state: one.state,
+                last_failure: one.last_failure,
+            })
+            .collect();
+        let inbounds_ready = inbounds.iter().all(|one| one.state == InboundState::Ready);
         let has_parts = parts.phase.is_some() || pools.is_some();
         Readiness {
-            ready: has_parts && kernel_ready && pools_ready && !parts.draining,
+            ready: has_parts && kernel_ready && pools_ready && inbounds_ready && !parts.draining,
             draining: parts.draining,
             kernel: parts.phase.map(Phase::name),
             engine: parts.engine.clone(),
             violations: parts.violations,
             pools,
+            inbounds,
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Port {
     pub(super) metrics: Metrics,
     /// The password of [`USER`].
     pub(super) password: SecretString,
+    /// What is served under `/webhooks`, to whoever can show that he may.
+    pub(super) webhooks: Option<Router>,
     /// Whether the examples' data is served.
     pub(super) examples: bool,
 }
@@ -76,17 +78,22 @@ pub(super) async fn serve(listener: TcpListener, port: Port, stop: CancellationT
 }
 
 fn router(port: Port) -> Router {
+    let webhooks = port.webhooks.clone();
     let port = Arc::new(port);
     let mut closed = Router::new().route("/metrics", get(metrics));
     if port.examples {
         closed = closed.route("/examples/exchange-rates/{currency}", get(exchange_rate));
     }
-    closed
+    let all = closed
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .layer(middleware::from_fn_with_state(Arc::clone(&port), login))
         .route("/health/live", get(|| async { Json(json!({"live": true})) }))
         .route("/health/ready", get(ready))
-        .with_state(port)
+        .with_state(port);
+    match webhooks {
+        Some(webhooks) => all.nest("/webhooks", webhooks),
+        None => all,
+    }
 }
 
 /// Lets pass who knows the password. Compared in constant time, so that it cannot be guessed byte by byte.
@@ -158,6 +165,7 @@ mod tests {
             health: Health::default(),
             metrics: Metrics::new().unwrap(),
             password: "hunter2".to_owned().into(),
+            webhooks: None,
             examples: true,
         });
         let mut request = Request::builder().uri(path);

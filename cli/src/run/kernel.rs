@@ -42,6 +42,7 @@ pub(crate) async fn kernel(context: &Context, signals: &Signals) -> Result<Statu
         health: health.clone(),
         metrics: metrics.clone(),
         password: credentials.http.clone(),
+        webhooks: None,
         examples: false,
     };
     tokio::spawn(http::serve(listener, port, end.clone()));

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use adapter_catalog::Catalogue;
 use engine_client::EngineClient;
 use futures::future::join_all;
 use serde::Serialize;
 use worker_api::{ProcessPort, Router};
 use worker_runtime::{
-    Chain, Definitions, DrainReport, EnginePort, ModelPolicy, Observer, PolicyDefaults, PoolSettings,
-    Subscription, WorkerPool,
+    Chain, Definitions, DrainReport, EnginePort, InboundHealth, Inbounds, ModelPolicy, Observer,
+    PolicyDefaults, PoolSettings, Subscription, WorkerPool,
 };
 
 use crate::config::Config;
@@ -20,9 +21,13 @@ use crate::exit::Trouble;
 /// worker or the next start.
 pub(super) const DRAIN: Duration = Duration::from_secs(20);
 
-/// The pools that run here.
+/// How long what has arrived may take to get into the engine when the workers stop.
+const DRAIN_INBOUNDS: Duration = Duration::from_secs(5);
+
+/// The pools that run here, and what brings things in from outside.
 pub(super) struct Pools {
     running: Mutex<Vec<Running>>,
+    inbounds: Mutex<Option<Inbounds>>,
 }
 
 struct Running {
@@ -106,18 +111,20 @@ impl Pools {
         plans: Vec<PoolSettings>,
         engine: &EngineClient,
         steering: EngineClient,
-        router: &Arc<dyn Router>,
+        catalogue: &Arc<Catalogue>,
         observer: &Arc<dyn Observer>,
         journal: PathBuf,
         defaults: PolicyDefaults,
     ) -> Result<Self, Trouble> {
+        let router: Arc<dyn Router> = Arc::clone(catalogue) as _;
         // Models that are not UTF-8 are in the deployments, which the workers' own login may not read.
         let definitions = Definitions::new(steering.clone());
         let chain = Chain::builder()
             .policy(ModelPolicy::new(definitions.clone()).defaults(defaults))
+            .routes(&router)
             .build();
         let processes: Arc<dyn ProcessPort> =
-            Arc::new(EnginePort::new(steering).with_topics(Arc::clone(router), chain.clone()));
+            Arc::new(EnginePort::new(steering).with_topics(Arc::clone(&router), chain.clone()));
         let start = |mut plan: PoolSettings| {
             plan.chain = chain.clone();
             plan.definitions = Some(definitions.clone());
@@ -125,7 +132,7 @@ impl Pools {
             let pool = WorkerPool::start(
                 engine.clone(),
                 plan.clone(),
-                Arc::clone(router),
+                Arc::clone(&router),
                 Arc::clone(observer),
                 Some(journal.clone()),
             )
@@ -133,8 +140,10 @@ impl Pools {
             Ok(Running { pool, plan })
         };
         let running = plans.into_iter().map(start).collect::<Result<_, Trouble>>()?;
+        let inbounds = Inbounds::start(catalogue.inbounds().to_vec(), &processes);
         Ok(Self {
             running: Mutex::new(running),
+            inbounds: Mutex::new(Some(inbounds)),
         })
     }
 
@@ -159,8 +168,27 @@ impl Pools {
             .sum()
     }
 
-    /// Stops all of them at once: no new tasks, [`DRAIN`] for those in flight.
+    /// How what brings things in is.
+    pub(super) fn inbounds(&self) -> Vec<InboundHealth> {
+        let inbounds = self.inbounds.lock().unwrap_or_else(PoisonError::into_inner);
+        inbounds.as_ref().map(Inbounds::health).unwrap_or_default()
+    }
+
+    /// Stops what brings things in, then all pools at once: no new tasks, [`DRAIN`] for those in flight.
     pub(super) async fn stop(&self) -> DrainReport {
+        let inbounds = self
+            .inbounds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(inbounds) = inbounds {
+            for name in inbounds.stop(DRAIN_INBOUNDS).await {
+                tracing::warn!(
+                    inbound = name,
+                    "it did not end in time; what it had taken comes again"
+                );
+            }
+        }
         let running = std::mem::take(&mut *self.running());
         let reports = join_all(running.into_iter().map(|running| running.pool.stop(DRAIN))).await;
         reports

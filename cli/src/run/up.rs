@@ -69,6 +69,7 @@ async fn run(
         health: health.clone(),
         metrics: metrics.clone(),
         password: credentials.http.clone(),
+        webhooks: router.webhooks(),
         examples: true,
     };
     tokio::spawn(http::serve(listener, port, end.clone()));
@@ -106,7 +107,6 @@ async fn run(
         let journal = config.settings().data_dir.join("workers");
         reporter.working("testing the sandbox");
         tell_pools(&plans, &scripts.state().await, &scripts, reporter);
-        let router: Arc<dyn Router> = Arc::clone(&router) as _;
         let pools = Arc::new(Pools::start(
             plans,
             &engine,

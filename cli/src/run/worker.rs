@@ -6,7 +6,6 @@ use std::time::Duration;
 use engine_client::{EngineClient, EngineError};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-use worker_api::Router;
 use worker_runtime::Observer;
 
 use super::health::Health;
@@ -46,6 +45,7 @@ pub(crate) async fn worker(
         health: health.clone(),
         metrics: metrics.clone(),
         password,
+        webhooks: router.webhooks(),
         examples: false,
     };
     tokio::spawn(http::serve(listener, port, end.clone()));
@@ -74,7 +74,6 @@ pub(crate) async fn worker(
             "pool starts"
         );
     }
-    let router: Arc<dyn Router> = router;
     let journal = config.settings().data_dir.join("workers");
     let pools = Arc::new(Pools::start(
         plans,

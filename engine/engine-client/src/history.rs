@@ -359,6 +359,17 @@ impl EngineClient {
             .await
     }
 
+    /// Whether any instance, running or over, has or had a variable of this name. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn has_variable_record(&self, name: &str) -> Result<bool, EngineError> {
+        let call = self
+            .get(&["history", "variable-instance", "count"])
+            .query(&[("variableName", name)]);
+        Ok(Count::of(call).await? > 0)
+    }
+
     /// The last value of every variable of an instance, of all its scopes. The content of files and bytes is left
     /// out. May be repeated.
     ///

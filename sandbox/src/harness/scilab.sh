@@ -44,9 +44,10 @@ done
 } &
 
 IFS= read -r mark || {
-  # Nobody will write: Scilab ends.
+  # Nobody will write: Scilab ends. What stands by it looks for this mark once more, so that it stays until then.
   : >"$own/ordered"
   : >"$own/go"
+  wait $!
   rm -rf "$own"
   exit 0
 }

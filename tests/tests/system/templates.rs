@@ -50,3 +50,16 @@ fn files_are_listed_read_and_written_where_the_operator_says() {
         r#"{"item":"desk"}"#
     );
 }
+
+#[test]
+fn a_table_becomes_rows_that_the_process_keeps() {
+    let system = System::shared();
+    let model = workspace().join("tests/modeler/templates/applied/tables.bpmn");
+    system.procos(["deploy"]).args([model]).run().expect_code(0);
+    let answer = system.start_and_wait(&["tables", "--var", "table=item;price\ndesk;101.5\nlamp;7\n"]);
+    assert_eq!(answer["state"], "completed", "{answer}");
+    assert_eq!(
+        variable(&answer, "prices"),
+        &json!([{"item": "desk", "price": 101.5}, {"item": "lamp", "price": 7}])
+    );
+}

@@ -221,6 +221,50 @@ async fn a_message_that_nothing_waits_for_and_one_that_several_wait_for_are_told
 }
 
 #[tokio::test]
+async fn a_message_that_comes_again_reaches_nobody_again() {
+    let bench = waiting("port-once").await;
+    let started = async |key: &str| {
+        let start = StartProcess::new(&bench.key).business_key(key);
+        port().start(start).await.unwrap().process_instance_id
+    };
+    let one = started("a").await;
+    let paid = |id: &str| bench.message("paid").once_per(id);
+    // What reached nobody is not known.
+    assert!(
+        port()
+            .correlate(paid("1").business_key("nobody"))
+            .await
+            .unwrap_err()
+            .is_no_match()
+    );
+    assert_eq!(port().correlate(paid("1")).await.unwrap().len(), 1);
+    bench.engine.instance(&one).await.unwrap_err();
+    // Another worker, while somebody else waits for it.
+    let two = started("b").await;
+    assert_eq!(port().correlate(paid("1")).await.unwrap(), []);
+    assert_eq!(bench.running().await, 1);
+    assert_eq!(port().correlate(paid("2")).await.unwrap().len(), 1);
+    bench.engine.instance(&two).await.unwrap_err();
+    // The same id of another message is another; two at once are one.
+    let ordered = bench.message("ordered").once_per("1");
+    let port = port();
+    let (first, second) = tokio::join!(port.correlate(ordered.clone()), port.correlate(ordered));
+    assert_eq!(first.unwrap().len() + second.unwrap().len(), 1);
+    // And no task sees how it is known.
+    let query = InstanceQuery {
+        process_definition_key: Some(&bench.key),
+        ..InstanceQuery::default()
+    };
+    let running = bench.engine.instances(&query).await.unwrap();
+    let scope = Scope::Instance(&running[0].id);
+    let stored = bench.engine.variables(scope).await.unwrap();
+    assert!(
+        !stored.is_empty() && stored.keys().all(|name| worker_runtime::is_effect_note(name)),
+        "{stored:?}"
+    );
+}
+
+#[tokio::test]
 async fn everyone_who_waits_gets_a_message_for_everyone_and_nobody_is_an_error() {
     let bench = waiting("port-everyone").await;
     let everyone = || Message {

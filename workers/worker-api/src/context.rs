@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Failure, Ledger, NoLedger, NoProcesses, ProcessPort, ProcessSecurity, SandboxLevel, TopicCall, Variables,
+    Failure, File, Ledger, NoLedger, NoProcesses, ProcessPort, ProcessSecurity, SandboxLevel, TopicCall,
+    Value, Variables,
 };
 
 /// One attempt at one external task, or at a topic that such a task calls.
@@ -217,6 +218,27 @@ impl TaskContext {
         self.read(|name| names.contains(&name))
     }
 
+    /// The file in the input of this name, which another input, `place`, names. Raw bytes count as a file that is called as
+    /// the input is.
+    ///
+    /// # Errors
+    /// A permanent [`Failure`] where that is no file of this task.
+    pub fn file(&self, place: &str, input: &str) -> Result<File, Failure> {
+        match self.variables.get(input) {
+            Some(Value::File(file)) => Ok(file.clone()),
+            Some(Value::Bytes(bytes)) => Ok(File {
+                name: input.to_owned(),
+                media_type: None,
+                encoding: None,
+                content: bytes.clone().into(),
+            }),
+            _ => Err(Failure::permanent(format!(
+                "the input `{place}` names the input `{input}`, which is no file of this task; give it one as an input parameter"
+            ))
+            .nothing_done()),
+        }
+    }
+
     fn read<T: DeserializeOwned>(&self, is_wanted: impl Fn(&str) -> bool) -> Result<T, Failure> {
         let variables = self.variables.iter().filter(|(name, _)| is_wanted(name));
         let mut inputs: Map<String, Json> = variables
@@ -263,7 +285,7 @@ fn after(now: Instant, timeout: Duration) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Retry, Value};
+    use crate::Retry;
 
     #[derive(Debug, serde::Deserialize)]
     struct Inputs {
@@ -309,6 +331,22 @@ mod tests {
         context.settings.insert("url".into(), "http://b".into());
         let inputs: Inputs = context.inputs_named(&["url"]).unwrap();
         assert_eq!(inputs.url, "http://b");
+    }
+
+    #[test]
+    fn an_input_that_is_named_as_a_file_has_to_be_one() {
+        let context = context(&[("raw", Value::Bytes(vec![1, 2].into())), ("text", "a".into())]);
+        let raw = context.file("attachments", "raw").unwrap();
+        assert_eq!((raw.name.as_str(), raw.content.known_len()), ("raw", Some(2)));
+        for input in ["text", "nothing"] {
+            let error = context.file("attachments", input).unwrap_err();
+            assert!(
+                error.message.contains("`attachments`")
+                    && error.message.contains(input)
+                    && error.nothing_done,
+                "{error:?}"
+            );
+        }
     }
 
     #[test]

@@ -40,11 +40,14 @@
 //! ```
 
 mod adapter;
+mod connections;
 mod content;
 mod context;
+pub mod duration;
 mod effect;
 mod error_map;
 mod flexible;
+mod guards;
 mod inbound;
 mod middleware;
 mod outcome;
@@ -59,16 +62,18 @@ mod value;
 
 pub use adapter::{Adapter, AdapterDescription, Choice, ErrorCode, TopicDescription};
 pub use async_trait::async_trait;
+pub use connections::{Connections, SettingsError};
 pub use content::{Content, ContentSource, ContentStream};
 pub use context::{Task, TaskContext};
 pub use effect::{Effect, Inquiry, Ledger, NoLedger, Noted, OUTCOME_UNKNOWN};
 pub use error_map::{Becomes, ErrorMap, InvalidErrorMap};
 pub use flexible::{flexible, structured};
+pub use guards::{Breaker, Cache, Guards, Rate};
 pub use inbound::{Inbound, InboundContext};
 pub use middleware::{Middleware, Next};
 pub use outcome::{Answer, BpmnError, Failure, Outcome, Postponed, Retry, TaskError};
 pub use policy::{AllowAll, Grant, POLICY_REFUSED, Policy, PolicyError};
-pub use port::{Hit, Message, NoProcesses, ProcessPort, Signal, StartProcess, Started, TopicCall};
+pub use port::{Ended, Hit, Message, NoProcesses, ProcessPort, Signal, StartProcess, Started, TopicCall};
 pub use port_error::PortError;
 pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
 pub use route::{Route, Router};

@@ -24,7 +24,8 @@ pub trait ProcessPort: fmt::Debug + Send + Sync + 'static {
     /// [`PortError::UnknownProcess`] where nothing of this key is deployed; otherwise see [`PortError`].
     async fn start(&self, process: StartProcess) -> Result<Started, PortError>;
 
-    /// Correlates a message: resumes what waits for it, or starts what begins with it.
+    /// Correlates a message: resumes what waits for it, or starts what begins with it. Hits nothing where it has reached
+    /// somebody before: see [`Message::once_per`].
     ///
     /// # Errors
     /// [`PortError::NoMatch`] where nothing waits for it, [`PortError::Ambiguous`] where more than one thing does
@@ -54,6 +55,16 @@ pub trait ProcessPort: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`PortError::Rejected`] where it is too large to be read whole; otherwise see [`PortError`].
     async fn resource(&self, caller: &TaskContext, path: &str) -> Result<Option<Bytes>, PortError>;
+
+    /// How a process instance has ended; none while it has not. The engine tells it from its history, so at level `none` never.
+    ///
+    /// # Errors
+    /// [`PortError::Rejected`] where the engine knows no such instance; otherwise see [`PortError`].
+    async fn ended(&self, process_instance_id: &str) -> Result<Option<Ended>, PortError> {
+        Err(PortError::not_connected(format!(
+            "look at the process instance {process_instance_id}"
+        )))
+    }
 
     /// What a topic that can be called does, with the schemas of its inputs and its answer; none where it has no
     /// route.
@@ -120,6 +131,15 @@ pub struct Started {
     pub new: bool,
 }
 
+/// A process instance that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// Whether it has come to its end; else it was ended before, from outside or by its model.
+    pub completed: bool,
+    /// Its process variables at the end. Files are without their content.
+    pub variables: Variables,
+}
+
 /// A message to be correlated.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
@@ -138,6 +158,10 @@ pub struct Message {
     pub variables: Variables,
     /// Whether everyone who waits for it gets it; else it is an error where more than one does.
     pub everyone: bool,
+    /// The id under which its sender sends it, also where it sends it again: what has reached an instance with this id
+    /// before reaches none again. The engine keeps it with the instance, as long as it keeps the instance's history. Two
+    /// workers that take the same message in the same moment can both give it to somebody.
+    pub once_per: Option<String>,
 }
 
 impl Message {
@@ -154,6 +178,13 @@ impl Message {
     #[must_use]
     pub fn business_key(mut self, key: impl Into<String>) -> Self {
         self.business_key = Some(key.into());
+        self
+    }
+
+    /// Sets the id by which it is known where it comes again.
+    #[must_use]
+    pub fn once_per(mut self, id: impl Into<String>) -> Self {
+        self.once_per = Some(id.into());
         self
     }
 

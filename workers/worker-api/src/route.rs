@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
-use crate::{Adapter, RetryPolicy, TopicDescription};
+use crate::{Adapter, Guards, RetryPolicy, TopicDescription};
 
 /// Finds the adapter for a topic. The catalogue of adapters implements it; the worker asks it.
 pub trait Router: Send + Sync + 'static {
@@ -33,6 +33,8 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// How failures are retried, where it differs from the pool's.
     pub retry: Option<RetryPolicy>,
+    /// What stands before the adapter.
+    pub guards: Guards,
 }
 
 impl Route {
@@ -55,6 +57,7 @@ impl Route {
             with: Map::new(),
             timeout: None,
             retry: None,
+            guards: Guards::default(),
         }
     }
 }

@@ -62,7 +62,16 @@ impl ContentSource for InEngine {
     }
 }
 
+/// A variable of an instance that has ended; a file is empty.
+pub(crate) fn without_content(variable: Variable) -> Value {
+    with_content(variable, || Content::from(Vec::new()))
+}
+
 fn value(variable: Variable, source: impl FnOnce() -> InEngine) -> Value {
+    with_content(variable, || Content::elsewhere(Arc::new(source())))
+}
+
+fn with_content(variable: Variable, elsewhere: impl FnOnce() -> Content) -> Value {
     match variable {
         Variable::Null => Value::Null,
         Variable::Boolean(value) => Value::Boolean(value),
@@ -83,7 +92,7 @@ fn value(variable: Variable, source: impl FnOnce() -> InEngine) -> Value {
             encoding,
             content: match content {
                 Some(content) => content.into(),
-                None => Content::elsewhere(Arc::new(source())),
+                None => elsewhere(),
             },
         }),
         // Xml is text; what nobody here can look into is handed on as the engine tells it.

@@ -49,7 +49,8 @@ pub struct InboundHealth {
 }
 
 /// What an inbound does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InboundState {
     /// It connects.
     Starting,

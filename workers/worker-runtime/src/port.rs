@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine_client::{
-    CorrelationHit, EngineClient, EngineError, InstanceQuery, MessageCorrelation, RecordQuery,
-    Variables as EngineVariables,
+    CorrelationHit, EngineClient, EngineError, InstanceQuery, InstanceState, MessageCorrelation, RecordQuery,
+    Variable, Variables as EngineVariables,
 };
 use tokio::sync::Mutex;
+use uuid::Uuid;
 use worker_api::{
-    Failure, Hit, Message, Outcome, PortError, ProcessPort, Router, Signal, StartProcess, Started,
+    Ended, Failure, Hit, Message, Outcome, PortError, ProcessPort, Router, Signal, StartProcess, Started,
     TaskContext, TopicCall, TopicDescription, Variables, async_trait,
 };
 
-use crate::{Chain, convert};
+use crate::{Chain, EFFECT_VARIABLE, convert};
 
 mod files;
 
@@ -138,6 +139,22 @@ impl EnginePort {
         Ok(hits)
     }
 
+    /// Gives a message to the one that waits for it, or begins with it.
+    async fn give(&self, message: &Message, sent: &MessageCorrelation<'_>) -> Result<Vec<Hit>, PortError> {
+        let mut is_second_time = false;
+        loop {
+            let error = match self.engine.correlate(sent).await {
+                Ok(hits) => return Ok(hits.into_iter().map(hit).collect()),
+                Err(error) => error,
+            };
+            match self.refused(message, sent, error).await {
+                // One waits for it all the same: it may have come between the two questions.
+                PortError::Rejected { .. } if !is_second_time => is_second_time = true,
+                refused => return Err(refused),
+            }
+        }
+    }
+
     /// Why a message was refused.
     async fn refused(
         &self,
@@ -222,23 +239,36 @@ impl ProcessPort for EnginePort {
 
     async fn correlate(&self, message: Message) -> Result<Vec<Hit>, PortError> {
         let action = || format!("correlate the message `{}`", message.name);
+        let known_by = message.once_per.as_ref().map(|id| known_by(&message.name, id));
+        let _alone = match &known_by {
+            None => None,
+            Some(note) => {
+                let alone = self.starting.alone(&message.name, note).await;
+                let before = self.engine.has_variable_record(note).await;
+                if before.map_err(|error| not_begun(action(), error))? {
+                    return Ok(Vec::new());
+                }
+                Some(alone)
+            }
+        };
+        let mut variables = sendable(message.variables.clone(), action).await?;
+        if let Some(note) = known_by {
+            variables.insert(note, Variable::Boolean(true));
+        }
         let sent = MessageCorrelation {
             name: &message.name,
             business_key: message.business_key.as_deref(),
             tenant_id: message.tenant_id.as_deref(),
             process_instance_id: message.process_instance_id.as_deref(),
             correlation_keys: sendable(message.correlation_keys.clone(), action).await?,
-            variables: sendable(message.variables.clone(), action).await?,
+            variables,
             all: message.everyone,
             ..MessageCorrelation::default()
         };
         let hits = if message.process_instance_id.is_some() {
             self.deliver(&message, &sent).await?
         } else {
-            match self.engine.correlate(&sent).await {
-                Ok(hits) => hits.into_iter().map(hit).collect(),
-                Err(error) => return Err(self.refused(&message, &sent, error).await),
-            }
+            self.give(&message, &sent).await?
         };
         if hits.is_empty() {
             return Err(no_match(&message));
@@ -295,6 +325,35 @@ impl ProcessPort for EnginePort {
         })
     }
 
+    async fn ended(&self, process_instance_id: &str) -> Result<Option<Ended>, PortError> {
+        let action = || format!("look at the process instance {process_instance_id}");
+        let failed = |error: EngineError| match error.is_not_found() {
+            true => PortError::Rejected {
+                action: action(),
+                reason: "the engine's history has no such instance".to_owned(),
+            },
+            false => not_begun(action(), error),
+        };
+        let record = self
+            .engine
+            .instance_record(process_instance_id)
+            .await
+            .map_err(failed)?;
+        if !record.state.is_over() {
+            return Ok(None);
+        }
+        let records = self.engine.variable_records(process_instance_id).await;
+        let variables = records
+            .map_err(failed)?
+            .into_iter()
+            .filter(|record| record.activity_instance_id == process_instance_id)
+            .map(|record| (record.name, convert::without_content(record.value)));
+        Ok(Some(Ended {
+            completed: record.state == InstanceState::Completed,
+            variables: variables.collect(),
+        }))
+    }
+
     fn topic(&self, topic: &str) -> Option<TopicDescription> {
         let route = self.topics.as_ref()?.router.route(topic)?;
         let topics = route.adapter.description().topics;
@@ -324,6 +383,14 @@ fn hit(hit: CorrelationHit) -> Hit {
         CorrelationHit::Waiting { process_instance_id } => Hit::Resumed { process_instance_id },
         CorrelationHit::Started { process_instance_id } => Hit::Started { process_instance_id },
     }
+}
+
+/// The variable by which an instance tells that a message of this id has reached it: no input of a task. The id itself may be
+/// longer than a variable's name.
+fn known_by(message: &str, id: &str) -> String {
+    let both = format!("{}/{message}/{id}", message.len());
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, both.as_bytes());
+    format!("{EFFECT_VARIABLE}/message/{hash}")
 }
 
 fn no_match(message: &Message) -> PortError {

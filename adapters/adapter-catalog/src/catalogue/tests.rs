@@ -1,6 +1,6 @@
 //! Routes and services that make sense, and those that do not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -28,16 +28,23 @@ fn every_adapters_own_topics_are_routed_and_its_own_alone() {
     assert_eq!(
         catalogue.topics(),
         [
+            "ai_query",
+            "csv_parse",
+            "email_fetch",
+            "email_send",
             "file_list",
             "file_read",
             "file_write",
             "http_request",
             "input_validation",
             "javascript_script",
+            "message_publish",
             "python_script",
             "response_formatting",
             "scilab_compute",
-            "shell_script"
+            "shell_script",
+            "slack_message",
+            "sql_query"
         ]
     );
     for topic in catalogue.topics() {
@@ -104,17 +111,30 @@ fn a_route_that_leads_nowhere_is_named_with_what_is_near() {
         (
             json!({"a": {"adapter": "htp"}}),
             "routes.a.adapter",
-            ["`htp`", "did you mean `http`", "core, file, http, script"],
+            [
+                "`htp`",
+                "did you mean `http`",
+                "core, email, file, http, program, script, slack, sql, webhook",
+            ],
         ),
         (
             json!({"a": {"adapter": "mainframe"}}),
             "routes.a.adapter",
-            ["`mainframe`", "there are", "core, file, http, script"],
+            [
+                "`mainframe`",
+                "there are",
+                "core, email, file, http, program, script, slack, sql, webhook",
+            ],
         ),
         (
             json!({"a": {"timeout": "1s"}}),
             "routes.a.adapter",
             ["which adapter", "core", "http"],
+        ),
+        (
+            json!({"a": {"adapter": "webhook"}}),
+            "routes.a.adapter",
+            ["`webhook`", "runs no tasks", "choose another"],
         ),
         (
             json!({"a": {"adapter": "core"}}),
@@ -294,9 +314,9 @@ async fn health_is_told_for_each_adapter() {
     let catalogue = build(json!({ "http": http }), json!({})).unwrap();
     // What a sandbox can do is not this test's to find out.
     catalogue.scripts().close().await;
-    let health = catalogue.health().await;
-    assert_eq!(health["core"], Ok(()));
-    assert!(health["http"].as_ref().unwrap_err().contains("none"));
+    let adapters: BTreeMap<_, _> = catalogue.adapters().collect();
+    assert_eq!(adapters["core"].health().await, Ok(()));
+    assert!(adapters["http"].health().await.unwrap_err().contains("none"));
 }
 
 #[test]
@@ -324,4 +344,44 @@ fn a_folder_says_where_it_is_and_what_it_may_be_used_for() {
         json!({}),
     );
     assert!(misspelt.problem.contains("did you mean `write`?"), "{misspelt}");
+}
+
+#[test]
+fn a_route_says_what_stands_before_its_topic() {
+    let cached =
+        json!({"http_request": {"rate": "30/m", "breaker": {}, "cache": {"for": "10m", "by": ["url"]}}});
+    let catalogue = build(json!({}), cached).unwrap();
+    let guards = &catalogue.route("http_request").unwrap().guards;
+    assert_eq!(guards.rate.unwrap().to_string(), "30/m");
+    assert_eq!(guards.breaker.unwrap().failures.get(), 5);
+    assert_eq!(guards.cache.as_ref().unwrap().by, ["url"]);
+    for (by, told) in [(json!([]), "all tasks"), (json!(["ulr"]), "did you mean `url`")] {
+        let cache = json!({"http_request": {"cache": {"for": "10m", "by": by}}});
+        let error = error(json!({}), cache);
+        assert_eq!(error.key, "routes.http_request.cache.by");
+        assert!(error.problem.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn a_programs_topics_are_routed_as_others_are_and_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({"program": {"own": {"directory": folder.path()}}});
+    for (topic, is_taken) in [("iban_check", false), ("http_request", true)] {
+        let manifest = json!({"language": "python", "main": "main.py", "topics": [{"topic": topic, "summary": "Tries"}]});
+        std::fs::write(folder.path().join("adapter.json"), manifest.to_string()).unwrap();
+        std::fs::write(folder.path().join("main.py"), "").unwrap();
+        if is_taken {
+            let error = error(settings.clone(), json!({}));
+            assert_eq!(error.key, "services.program");
+            assert!(
+                error.problem.contains("`http_request` is the adapter http's"),
+                "{error}"
+            );
+        } else {
+            let catalogue = build(settings.clone(), json!({})).unwrap();
+            assert_eq!(catalogue.route(topic).unwrap().adapter_name, "program");
+            assert!(catalogue.route(topic).unwrap().sandboxed);
+        }
+    }
 }

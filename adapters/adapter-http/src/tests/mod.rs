@@ -13,11 +13,14 @@ use worker_api::{
     Adapter, Answer, BpmnError, Failure, Outcome, Task, TaskContext, TaskError, Value, async_trait,
 };
 
-use crate::connect::Resolve;
 use crate::{ConnectionSettings, HttpAdapter, TOPIC};
+use http_client::Resolve;
 
 mod answers;
 mod effects;
+mod files;
+mod lists;
+mod logins;
 mod requests;
 mod safety;
 mod settings;

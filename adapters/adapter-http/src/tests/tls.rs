@@ -43,6 +43,20 @@ impl axum::serve::Listener for Encrypted {
 
 /// A server with a certificate of its own for `api.example`, and the certificate's file.
 async fn serve_tls(router: Router, protocols: &[&[u8]]) -> (SocketAddr, tempfile::NamedTempFile) {
+    serve_tls_to(
+        router,
+        protocols,
+        rustls::server::WebPkiClientVerifier::no_client_auth(),
+    )
+    .await
+}
+
+/// The same, for clients that the verifier lets in.
+async fn serve_tls_to(
+    router: Router,
+    protocols: &[&[u8]],
+    clients: Arc<dyn rustls::server::danger::ClientCertVerifier>,
+) -> (SocketAddr, tempfile::NamedTempFile) {
     let CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["api.example".to_owned()]).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -51,7 +65,7 @@ async fn serve_tls(router: Router, protocols: &[&[u8]]) -> (SocketAddr, tempfile
     let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
@@ -130,4 +144,49 @@ async fn an_authority_that_cannot_be_read_is_named() {
     );
     let failure = failure(run(&adapter, json!({"url": "https://api.example/"})).await);
     assert!(failure.message.contains("/no/such.pem"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate_to_who_asks_for_it() {
+    let mut params = rcgen::CertificateParams::new(["authority".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap();
+    let issuer = rcgen::Issuer::new(params, key);
+    let client_key = rcgen::KeyPair::generate().unwrap();
+    let client = rcgen::CertificateParams::new(["procos".to_owned()])
+        .unwrap()
+        .signed_by(&client_key, &issuer)
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .unwrap();
+    let (address, ca_file) = serve_tls_to(router(), &[b"http/1.1"], clients).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate_file, key_file) = (folder.path().join("client.pem"), folder.path().join("client.key"));
+    std::fs::write(&certificate_file, client.pem()).unwrap();
+    std::fs::write(&key_file, client_key.serialize_pem()).unwrap();
+    let settings = json!({"allow": ["127.0.0.1"], "ca_file": ca_file.path()});
+    let names = [("api.example", vec![address])];
+    let url = json!({"url": "https://api.example/"});
+    let nobody = with_names(json!({"default": settings}), &names);
+    failure(run(&nobody, url.clone()).await);
+    let mut known = settings.clone();
+    known["certificate_file"] = json!(certificate_file);
+    known["key_file"] = json!(key_file);
+    let somebody = with_names(json!({"default": known}), &names);
+    somebody.health().await.unwrap();
+    let answer = run(&somebody, url.clone()).await.unwrap();
+    assert_eq!(answer.fields()["body"], Value::String("HTTP/1.1".into()));
+    known["key_file"] = json!("/no/such.key");
+    let broken = with_names(json!({"default": known}), &names);
+    assert!(broken.health().await.unwrap_err().contains("/no/such.key"));
+    let failure = failure(run(&broken, url).await);
+    assert!(
+        failure.message.contains("/no/such.key") && failure.retry == Retry::Never,
+        "{failure}"
+    );
 }

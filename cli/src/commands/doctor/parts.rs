@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use adapter_catalog::SCRIPTS;
 use serde_json::Value as Json;
-use worker_api::{Adapter, Router};
+use worker_api::Adapter;
 
 use super::{Check, sandbox};
 use crate::context::Context;
@@ -24,11 +24,9 @@ pub(super) async fn checks(context: &Context) -> Vec<Check> {
         )),
         Ok(catalogue) => {
             let adapters: BTreeMap<String, Arc<dyn Adapter>> = catalogue
-                .topics()
-                .iter()
-                .filter_map(|topic| catalogue.route(topic))
-                .filter(|route| route.adapter_name != SCRIPTS)
-                .map(|route| (route.adapter_name.clone(), Arc::clone(&route.adapter)))
+                .adapters()
+                .filter(|(name, _)| *name != SCRIPTS)
+                .map(|(name, adapter)| (name.to_owned(), Arc::clone(adapter)))
                 .collect();
             // Before the adapters: the one that runs scripts is as its sandbox is.
             checks.push(sandbox::check(&catalogue, context).await);

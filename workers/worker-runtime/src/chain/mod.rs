@@ -6,13 +6,15 @@
 //! 2. `policy`: refuses what may not run, and says how strict the sandbox has to be: [`ModelPolicy`] by what the process
 //!    itself says. All that comes after sees its grant.
 //! 3. Middleware of the program's own, in the order in which it was added.
-//! 4. `concurrency`: limits how many tasks with the same key run at once.
-//! 5. `effects`: what must not happen twice is written down in the engine, before and after.
-//! 6. `timeout`: the adapter's time runs from here. Whatever waits further out costs the task none of it.
+//! 4. `cache`, `breaker`, `rate`: what the operator puts before a topic, where a route asks for it.
+//! 5. `concurrency`: limits how many tasks with the same key run at once.
+//! 6. `effects`: what must not happen twice is written down in the engine, before and after.
+//! 7. `timeout`: the adapter's time runs from here. Whatever waits further out costs the task none of it.
 
 mod admission;
 mod concurrency;
 mod effects;
+mod guards;
 mod model_policy;
 mod spans;
 mod timeout;
@@ -24,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use worker_api::{Adapter, AllowAll, Failure, Middleware, Next, Outcome, Policy, TaskContext};
+use worker_api::{Adapter, AllowAll, Failure, Middleware, Next, Outcome, Policy, Router, TaskContext};
 
 pub use concurrency::Concurrency;
 pub use model_policy::{ModelPolicy, PolicyDefaults};
@@ -46,6 +48,7 @@ pub struct Chain {
 pub struct ChainBuilder {
     policy: Arc<dyn Policy>,
     own: Vec<Arc<dyn Middleware>>,
+    guards: Vec<Arc<dyn Middleware>>,
     concurrency: Concurrency,
     overhead: Duration,
 }
@@ -56,6 +59,7 @@ impl Chain {
         ChainBuilder {
             policy: Arc::new(AllowAll),
             own: Vec::new(),
+            guards: Vec::new(),
             concurrency: Concurrency::default(),
             overhead: OVERHEAD,
         }
@@ -115,6 +119,12 @@ impl ChainBuilder {
         self
     }
 
+    /// Puts before each topic what its route asks for: see [`worker_api::Guards`].
+    pub fn routes(mut self, router: &Arc<dyn Router>) -> Self {
+        self.guards = guards::layers(router);
+        self
+    }
+
     /// Sets how many tasks with the same key run at once.
     pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
         self.concurrency = concurrency;
@@ -136,6 +146,7 @@ impl ChainBuilder {
             Arc::new(admission::Admission::new(self.policy)),
         ];
         layers.extend(self.own);
+        layers.extend(self.guards);
         layers.push(Arc::new(concurrency::Turns::new(self.concurrency)));
         layers.push(Arc::new(effects::Effects));
         layers.push(Arc::new(timeout::Timeout));
