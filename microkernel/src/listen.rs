@@ -65,9 +65,11 @@ pub(crate) async fn check_within(address: SocketAddr, patience: Duration) -> Res
             ticks.tick().await;
         }
     };
-    // What it is in the end, whether or not it came to be free.
-    let _ = timeout(patience, free).await;
-    check(address)
+    // Once free is enough: a program that somebody starts at this moment holds the tried socket, too, until it runs.
+    match timeout(patience, free).await {
+        Ok(()) => Ok(()),
+        Err(_) => check(address),
+    }
 }
 
 /// That somebody else listens there: who, where the system tells.
@@ -123,6 +125,10 @@ pub(crate) fn no_answer(engine: &EngineClient, user: &str, error: engine_client:
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[tokio::test]
@@ -162,6 +168,29 @@ mod tests {
         let waits = check_within(address, Duration::from_secs(20));
         let (free, ()) = tokio::join!(biased; waits, async { drop(held) });
         free.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_started_meanwhile_takes_no_port() {
+        // Until it runs its program, a process that is started holds what its parent has open.
+        let over = Arc::new(AtomicBool::new(false));
+        let starting = std::thread::spawn({
+            let over = Arc::clone(&over);
+            move || {
+                while !over.load(Ordering::Relaxed) {
+                    Command::new("true").status().unwrap();
+                }
+            }
+        });
+        for port in 11_000..13_000 {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            if check_within(address, Duration::ZERO).await.is_err() {
+                let later = check_within(address, Duration::from_secs(1)).await;
+                assert!(later.is_err(), "{port} was in use for a moment");
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        starting.join().unwrap();
     }
 
     #[test]

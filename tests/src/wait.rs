@@ -1,10 +1,11 @@
 //! Waiting for a condition, with a deadline.
 
 use std::fmt::Display;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// Asks `probe` again and again until it says `Ok`, and gives what it says. `Err` is what is still missing.
 ///
@@ -34,10 +35,35 @@ pub async fn until<T, E: Display>(
     }
 }
 
-/// A TCP port on loopback that nobody listens on. It is not reserved: somebody may take it before its user does,
-/// so prefer programs that choose their own and say which.
+/// A TCP port on loopback that nobody has, and that the system gives to no outgoing connection either: those
+/// hold theirs for a minute after their end. It is not reserved, so prefer programs that choose their own and say
+/// which.
+///
+/// # Panics
+/// Where no port is free.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its number").port()
+    let above = outgoing_from();
+    assert!(
+        above > FIRST_PORT,
+        "outgoing connections may have every port from {above}"
+    );
+    // Anew each time, so that tests that run at once seldom choose the same one.
+    let any = |_| FIRST_PORT + (Uuid::new_v4().as_u128() % u128::from(above - FIRST_PORT)) as u16;
+    // Asked by a connection: a socket that tries to listen is held on by whatever is started at this moment.
+    let free = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err();
+    (0..ATTEMPTS).map(any).find(free).expect("a free port")
+}
+
+/// Below are those that well-known services have.
+const FIRST_PORT: u16 = 10_000;
+
+/// How many ports are tried.
+const ATTEMPTS: usize = 100;
+
+/// The first port that Linux gives to outgoing connections (`ip_local_port_range` in ip(7)).
+fn outgoing_from() -> u16 {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("the range");
+    let first = range.split_whitespace().next().expect("two numbers");
+    first.parse().expect("a port")
 }

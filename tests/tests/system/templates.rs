@@ -56,7 +56,8 @@ fn a_table_becomes_rows_that_the_process_keeps() {
     let system = System::shared();
     let model = workspace().join("tests/modeler/templates/applied/tables.bpmn");
     system.procos(["deploy"]).args([model]).run().expect_code(0);
-    let answer = system.start_and_wait(&["tables", "--var", "table=item;price\ndesk;101.5\nlamp;7\n"]);
+    let table = json!("item;price\ndesk;101.5\nlamp;7\n");
+    let answer = system.start_and_wait(&["tables", "--var", &format!("table={table}")]);
     assert_eq!(answer["state"], "completed", "{answer}");
     assert_eq!(
         variable(&answer, "prices"),
