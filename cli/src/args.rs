@@ -76,6 +76,15 @@ pub(crate) enum Command {
     Kernel(KernelArgs),
     /// Work off tasks of an engine that runs elsewhere
     Worker(WorkerArgs),
+    /// Offer the tasks that wait on a broker, and tell there what happens
+    ///
+    /// For many workers: one asks the engine which tasks wait, and the pools with `dispatched: true` take its offers and lock
+    /// the tasks themselves. Several may run: one works, the others stand by. With `events` in the configuration it tells what
+    /// the engine's history says has happened. `procos up` does both by itself.
+    #[command(after_help = "\
+Examples:
+  procos dispatcher                  with `dispatch: {broker: main}`, `events: {broker: main}` or both in procos.yml")]
+    Dispatcher,
     /// Run scripts in sandboxes for workers that hold no Docker socket
     ///
     /// Whoever holds the Docker socket rules the machine, so a worker should not. The launcher holds it instead, and does one

@@ -51,6 +51,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Status, T
         Command::Up(_)
         | Command::Kernel(_)
         | Command::Worker(_)
+        | Command::Dispatcher
         | Command::SandboxLauncher(_)
         | Command::Completions { .. } => Ok(Status::Done),
     }

@@ -60,7 +60,11 @@ fn dispatch(cli: Cli, began: Instant) -> Result<Status, Trouble> {
 async fn run(command: Command, context: &Context, began: Instant) -> Result<Status, Trouble> {
     if !matches!(
         command,
-        Command::Up(_) | Command::Kernel(_) | Command::Worker(_) | Command::SandboxLauncher(_)
+        Command::Up(_)
+            | Command::Kernel(_)
+            | Command::Worker(_)
+            | Command::Dispatcher
+            | Command::SandboxLauncher(_)
     ) {
         return commands::run(command, context).await;
     }
@@ -71,6 +75,7 @@ async fn run(command: Command, context: &Context, began: Instant) -> Result<Stat
             Command::Up(args) => run::up(args, context, &signals, began).await,
             Command::Kernel(_) => run::kernel(context, &signals).await,
             Command::Worker(args) => run::worker(args, context, &signals).await,
+            Command::Dispatcher => run::dispatcher(context, &signals).await,
             Command::SandboxLauncher(args) => run::launcher(args, context, &signals).await,
             other => commands::run(other, context).await,
         }
@@ -95,7 +100,9 @@ fn log(command: &Command, context: &Context) -> Result<(), Trouble> {
     };
     let (is_up, stays) = match command {
         Command::Up(_) => (true, true),
-        Command::Kernel(_) | Command::Worker(_) | Command::SandboxLauncher(_) => (false, true),
+        Command::Kernel(_) | Command::Worker(_) | Command::Dispatcher | Command::SandboxLauncher(_) => {
+            (false, true)
+        }
         _ => (false, false),
     };
     let is_read = !stays || is_up && std::io::stderr().is_terminal();

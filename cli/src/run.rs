@@ -1,8 +1,9 @@
-//! The commands that stay: `up`, `kernel` and `worker`.
+//! The commands that stay: `up`, `kernel`, `worker` and `dispatcher`.
 
 mod around;
 mod boot;
 mod catalogue;
+mod dispatcher;
 pub(crate) mod embedded;
 mod example;
 mod health;
@@ -19,6 +20,7 @@ mod tell;
 mod up;
 mod worker;
 
+pub(crate) use dispatcher::dispatcher;
 pub(crate) use jar::find as find_jar;
 pub(crate) use kernel::kernel;
 pub(crate) use launcher::launcher;

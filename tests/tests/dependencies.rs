@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "worker-runtime",
         &["bpmn", "diagnostics", "engine-client", "worker-api"],
     ),
+    ("dispatcher", &["engine-client", "worker-api"]),
     ("adapter-ai", &["http-client", "secrets", "worker-api"]),
     (
         "adapter-broker",

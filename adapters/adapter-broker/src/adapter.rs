@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use secrets::SecretStore;
 use worker_api::{
-    Adapter, AdapterDescription, Connections, Effect, Failure, Inbound, Outcome, SettingsError, TaskContext,
-    TopicDescription, async_trait,
+    Adapter, AdapterDescription, Connections, Dispatch, Effect, EventSink, Failure, Inbound, Outcome,
+    SettingsError, TaskContext, TopicDescription, async_trait,
 };
 
 use crate::consume::Queue;
+use crate::dispatch::Offers;
+use crate::events::Events;
 use crate::inputs::{Inputs, Published};
 use crate::link::Broker;
 use crate::publish::{NO_EXCHANGE, REFUSED, UNROUTABLE, publish};
@@ -55,6 +57,24 @@ impl BrokerAdapter {
             names.map(|name| Arc::new(Queue::new(Arc::clone(broker), name)) as _)
         });
         queues.collect()
+    }
+
+    /// The tasks that are offered on a connection.
+    ///
+    /// # Errors
+    /// Where there is no connection of that name.
+    pub fn dispatch(&self, connection: &str) -> Result<Arc<dyn Dispatch>, Failure> {
+        let broker = self.connections.get(connection)?;
+        Ok(Arc::new(Offers::new(Arc::clone(broker))))
+    }
+
+    /// Where events are told on a connection: an exchange, made where it is not there.
+    ///
+    /// # Errors
+    /// Where there is no connection of that name.
+    pub fn events(&self, connection: &str, exchange: &str) -> Result<Arc<dyn EventSink>, Failure> {
+        let broker = self.connections.get(connection)?;
+        Ok(Arc::new(Events::new(Arc::clone(broker), exchange)))
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod adapter;
 mod consume;
+mod dispatch;
+mod events;
 mod inputs;
 mod link;
 mod message;

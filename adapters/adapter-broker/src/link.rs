@@ -54,18 +54,38 @@ impl Broker {
                 return Ok(channel);
             }
         }
-        let connection = {
-            let mut shared = self.connection.lock().await;
-            match &*shared {
-                Some(connection) if connection.status().connected() => Arc::clone(connection),
-                _ => {
-                    let connection = Arc::new(self.connect("tasks").await?);
-                    *shared = Some(Arc::clone(&connection));
-                    connection
-                }
-            }
-        };
+        let connection = self.shared().await?;
         self.open(&connection).await
+    }
+
+    /// The connection that tasks share.
+    ///
+    /// # Errors
+    /// Where the broker cannot be reached. Nothing is done then.
+    pub(crate) async fn shared(&self) -> Result<Arc<Connection>, Failure> {
+        let mut shared = self.connection.lock().await;
+        match &*shared {
+            Some(connection) if connection.status().connected() => Ok(Arc::clone(connection)),
+            _ => {
+                let connection = Arc::new(self.connect("tasks").await?);
+                *shared = Some(Arc::clone(&connection));
+                Ok(connection)
+            }
+        }
+    }
+
+    /// What somebody asks of the broker, as long as it may take.
+    ///
+    /// # Errors
+    /// Where the broker refuses it or does not answer.
+    pub(crate) async fn within<T>(
+        &self,
+        asked: impl Future<Output = lapin::Result<T>>,
+    ) -> Result<T, Failure> {
+        match timeout(self.settings.timeout, asked).await {
+            Ok(answer) => answer.map_err(|error| self.trouble(&error)),
+            Err(_) => Err(self.late()),
+        }
     }
 
     /// Takes a channel back.
@@ -82,10 +102,7 @@ impl Broker {
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok(channel)
         };
-        match timeout(self.settings.timeout, opening).await {
-            Ok(opened) => opened.map_err(|error| self.trouble(&error).nothing_done()),
-            Err(_) => Err(self.late().nothing_done()),
-        }
+        self.within(opening).await.map_err(Failure::nothing_done)
     }
 
     /// A connection of one's own, which the broker shows as `procos (USE)`.
@@ -101,11 +118,7 @@ impl Broker {
             .configure_backoff(|backoff| backoff.with_max_times(0));
         let runtime = default_runtime().map_err(|error| self.trouble(&error).nothing_done())?;
         let connecting = Connection::connect_uri_with_config(uri, properties, tls, runtime);
-        match timeout(self.settings.timeout, connecting).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.trouble(&error).nothing_done()),
-            Err(_) => Err(self.late().nothing_done()),
-        }
+        self.within(connecting).await.map_err(Failure::nothing_done)
     }
 
     /// What an error of the connection means.

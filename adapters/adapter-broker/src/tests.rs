@@ -19,6 +19,7 @@ use worker_api::{Adapter, BpmnError, Failure, File, Outcome, Retry, Task, TaskCo
 use crate::BrokerAdapter;
 use crate::link::Broker;
 
+mod dispatching;
 mod publishing;
 mod queues;
 

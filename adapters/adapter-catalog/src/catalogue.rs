@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use adapter_broker::BrokerAdapter;
 use adapter_script::{ScriptAdapter, ScriptSettings};
 use secrets::SecretStore;
 use serde_json::{Map, Value as Json};
@@ -20,6 +21,7 @@ pub struct Catalogue {
     scripts: Arc<ScriptAdapter>,
     inbounds: Vec<Arc<dyn Inbound>>,
     webhooks: Option<axum::Router>,
+    broker: Option<Arc<BrokerAdapter>>,
 }
 
 struct Listed {
@@ -48,7 +50,7 @@ impl Catalogue {
             scripts: &scripts,
         };
         let mut inbounds = Vec::new();
-        let mut webhooks = None;
+        let (mut webhooks, mut broker) = (None, None);
         let adapters = make_all(services, &parts)?
             .into_iter()
             .map(|(name, made)| {
@@ -56,6 +58,7 @@ impl Catalogue {
                     adapter, settings, ..
                 } = made;
                 inbounds.extend(made.inbounds);
+                broker = broker.take().or(made.broker);
                 webhooks = match (webhooks.take(), made.webhooks) {
                     (Some(one), Some(other)) => Some(axum::Router::merge(one, other)),
                     (one, other) => one.or(other),
@@ -77,6 +80,7 @@ impl Catalogue {
             scripts,
             inbounds,
             webhooks,
+            broker,
         };
         catalogue.check_topics()?;
         let own: Vec<String> = catalogue
@@ -118,6 +122,12 @@ impl Catalogue {
     #[must_use]
     pub fn webhooks(&self) -> Option<axum::Router> {
         self.webhooks.clone()
+    }
+
+    /// The adapter to brokers, for who offers tasks and tells events on its connections.
+    #[must_use]
+    pub fn broker(&self) -> Option<&BrokerAdapter> {
+        self.broker.as_deref()
     }
 
     /// What every adapter says about itself, by name.

@@ -40,6 +40,8 @@ pub(crate) struct Made {
     pub(crate) inbounds: Vec<Arc<dyn Inbound>>,
     /// What is served under `/webhooks` of procos's own port, to whoever can show that he may: no login stands before it.
     pub(crate) webhooks: Option<axum::Router>,
+    /// The adapter once more, where it is the one to the broker.
+    pub(crate) broker: Option<Arc<BrokerAdapter>>,
 }
 
 impl Made {
@@ -50,6 +52,7 @@ impl Made {
             settings,
             inbounds: Vec::new(),
             webhooks: None,
+            broker: None,
         }
     }
 }
@@ -106,9 +109,11 @@ fn broker(section: &Json, parts: &Parts) -> Result<Made, CatalogueError> {
     let adapter = BrokerAdapter::new(connections, parts.secrets.clone())
         .map_err(|error| CatalogueError::new(format!("services.broker.{}", error.key), error.problem))?;
     let settings = in_force(adapter_broker::NAME, &adapter.connections().collect())?;
+    let adapter = Arc::new(adapter);
     Ok(Made {
         inbounds: adapter.inbounds(),
-        ..Made::new(Arc::new(adapter), settings)
+        broker: Some(Arc::clone(&adapter)),
+        ..Made::new(adapter, settings)
     })
 }
 

@@ -33,7 +33,20 @@ impl Config {
             ),
             ("workers.default_timeout", settings.workers.default_timeout),
             ("workers.lock_duration", settings.workers.lock_duration),
-        ] {
+        ]
+        .into_iter()
+        .chain(settings.dispatch.iter().flat_map(|dispatch| {
+            [
+                ("dispatch.interval", dispatch.interval),
+                ("dispatch.lifetime", dispatch.lifetime),
+            ]
+        }))
+        .chain(
+            settings
+                .events
+                .iter()
+                .map(|events| ("events.interval", events.interval)),
+        ) {
             if value.as_millis() == 0 {
                 return Err(self.wrong(key, format!("`{key}` must be longer than nothing")));
             }
@@ -96,6 +109,14 @@ impl Config {
                     pool.name
                 );
                 return Err(self.wrong(&key("capacity"), message));
+            }
+            if pool.dispatched && self.settings().dispatch.is_none() {
+                let message = format!(
+                    "pool `{}` takes tasks that a dispatcher offers, and nothing says where: add `dispatch: {{broker: …}}` with a \
+                     connection of services.broker",
+                    pool.name
+                );
+                return Err(self.wrong(&key("dispatched"), message));
             }
             if pool.topics.is_empty() {
                 let message = format!(

@@ -34,6 +34,10 @@ pub(crate) struct Settings {
     pub routes: BTreeMap<String, RouteSetting>,
     /// What adapters connect to: a section an adapter, in it named connections. The adapters read them.
     pub services: Map<String, Json>,
+    /// Where tasks are offered to pools that do not ask the engine themselves.
+    pub dispatch: Option<Dispatch>,
+    /// Where is told what happens.
+    pub events: Option<Events>,
     /// In what scripts are run, and what they may use.
     pub sandbox: Sandbox,
     /// What models may do, and what processes may do that do not say it themselves.
@@ -253,6 +257,38 @@ pub(crate) struct Pool {
     /// Whether tasks of a higher priority come first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub priorities: bool,
+    /// Whether its tasks come by the offers of a dispatcher, and the engine is not asked for them: see `dispatch`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dispatched: bool,
+}
+
+/// `dispatch`: where tasks are offered to the pools that are `dispatched`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Dispatch {
+    /// The connection, of those under `services.broker`.
+    pub broker: String,
+    /// How long after a question that has found nothing the engine is asked again for tasks that wait.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// How many tasks of a topic are on offer at once.
+    pub ahead: u16,
+    /// How long an offer stands that nobody takes; then it is made anew.
+    #[serde(with = "duration")]
+    pub lifetime: Duration,
+}
+
+/// `events`: where is told what happens.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Events {
+    /// The connection, of those under `services.broker`.
+    pub broker: String,
+    /// The exchange; it is made where it is not there.
+    pub exchange: String,
+    /// How often the engine's history is asked.
+    #[serde(with = "duration")]
+    pub interval: Duration,
 }
 
 /// `telemetry`.
@@ -296,6 +332,8 @@ impl Default for Settings {
             workers: Workers::default(),
             routes: BTreeMap::new(),
             services: Map::new(),
+            dispatch: None,
+            events: None,
             sandbox: Sandbox::default(),
             security: Security::default(),
             telemetry: Telemetry::default(),
@@ -346,6 +384,27 @@ fn default_url() -> Url {
     Url::parse("http://127.0.0.1:8080/engine-rest").expect("a constant address")
 }
 
+impl Default for Dispatch {
+    fn default() -> Self {
+        Self {
+            broker: "default".into(),
+            interval: Duration::from_millis(500),
+            ahead: 1000,
+            lifetime: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            broker: "default".into(),
+            exchange: "procos.events".into(),
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
 impl Default for Workers {
     fn default() -> Self {
         Self {
@@ -359,6 +418,7 @@ impl Default for Workers {
                 limits: BTreeMap::new(),
                 prefetch: None,
                 priorities: false,
+                dispatched: false,
             }],
         }
     }

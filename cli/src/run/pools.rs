@@ -8,13 +8,14 @@ use adapter_catalog::Catalogue;
 use engine_client::EngineClient;
 use futures::future::join_all;
 use serde::Serialize;
-use worker_api::{ProcessPort, Router};
+use worker_api::{Dispatch, Inbound, ProcessPort, Router};
 use worker_runtime::{
     Chain, Definitions, DrainReport, EnginePort, InboundHealth, Inbounds, ModelPolicy, Observer,
     PolicyDefaults, PoolSettings, Subscription, WorkerPool,
 };
 
 use crate::config::Config;
+use crate::context::{Context, Role, connect_as};
 use crate::exit::Trouble;
 
 /// How long running tasks may take to end when the workers stop. What is not done by then is unlocked, for another
@@ -35,6 +36,47 @@ struct Running {
     plan: PoolSettings,
 }
 
+/// What pools have around them.
+pub(super) struct Site {
+    /// The workers' own way to the engine.
+    pub(super) engine: EngineClient,
+    /// What tasks start, correlate and throw goes here: the workers' own login may not do that.
+    pub(super) steering: EngineClient,
+    /// The adapters.
+    pub(super) catalogue: Arc<Catalogue>,
+    /// Who hears what happens.
+    pub(super) observer: Arc<dyn Observer>,
+    /// Where worker ids are kept.
+    pub(super) journal: PathBuf,
+    /// What a task may do whose process says nothing of it.
+    pub(super) defaults: PolicyDefaults,
+    /// What brings things in from outside, or tells them.
+    pub(super) inbounds: Vec<Arc<dyn Inbound>>,
+}
+
+impl Site {
+    /// That of this configuration, without an observer.
+    ///
+    /// # Errors
+    /// Where there is no login.
+    pub(super) fn new(
+        context: &Context,
+        catalogue: &Arc<Catalogue>,
+        inbounds: Vec<Arc<dyn Inbound>>,
+    ) -> Result<Self, Trouble> {
+        let config = &context.config;
+        Ok(Self {
+            engine: connect_as(config, Role::Worker)?,
+            steering: connect_as(config, Role::Kernel)?,
+            catalogue: Arc::clone(catalogue),
+            observer: Arc::new(()),
+            journal: config.settings().data_dir.join("workers"),
+            defaults: config.settings().security.defaults(),
+            inbounds,
+        })
+    }
+}
+
 /// How a pool is.
 #[derive(Debug, Serialize)]
 pub(super) struct PoolHealth {
@@ -48,13 +90,14 @@ pub(super) struct PoolHealth {
     pub(super) in_flight: usize,
 }
 
-/// What each of the configured pools is to do, or only that of a name.
+/// What each of the configured pools is to do, or only that of a name. Those that are dispatched take `offers`.
 ///
 /// # Errors
 /// Where there is no pool of that name, or a topic has no route.
 pub(super) fn plan(
     config: &Config,
     router: &dyn Router,
+    offers: Option<&Arc<dyn Dispatch>>,
     only: Option<&str>,
 ) -> Result<Vec<PoolSettings>, Trouble> {
     let workers = &config.settings().workers;
@@ -83,6 +126,7 @@ pub(super) fn plan(
         plan.capacity = pool.capacity.into();
         plan.prefetch = pool.prefetch.map(usize::from);
         plan.priorities = pool.priorities;
+        plan.offers = offers.filter(|_| pool.dispatched).cloned();
         plan.lock_duration = workers.lock_duration;
         plan.default_timeout = workers.default_timeout;
         plan.retry = workers.retry.clone();
@@ -101,22 +145,21 @@ pub(super) fn plan(
 }
 
 impl Pools {
-    /// Starts them, with one chain around all their tasks. They wait for the engine where it is not there yet. What
-    /// tasks start, correlate and throw goes through `steering`: the workers' own login may not do that. What a task may
-    /// do is as its process says, and where that says nothing as `defaults` have it.
+    /// Starts them, with one chain around all their tasks. They wait for the engine where it is not there yet.
     ///
     /// # Errors
     /// Where the settings make no sense or the data directory cannot be written to.
-    pub(super) fn start(
-        plans: Vec<PoolSettings>,
-        engine: &EngineClient,
-        steering: EngineClient,
-        catalogue: &Arc<Catalogue>,
-        observer: &Arc<dyn Observer>,
-        journal: PathBuf,
-        defaults: PolicyDefaults,
-    ) -> Result<Self, Trouble> {
-        let router: Arc<dyn Router> = Arc::clone(catalogue) as _;
+    pub(super) fn start(plans: Vec<PoolSettings>, site: Site) -> Result<Self, Trouble> {
+        let Site {
+            engine,
+            steering,
+            catalogue,
+            observer,
+            journal,
+            defaults,
+            inbounds,
+        } = site;
+        let router: Arc<dyn Router> = catalogue as _;
         // Models that are not UTF-8 are in the deployments, which the workers' own login may not read.
         let definitions = Definitions::new(steering.clone());
         let chain = Chain::builder()
@@ -133,14 +176,14 @@ impl Pools {
                 engine.clone(),
                 plan.clone(),
                 Arc::clone(&router),
-                Arc::clone(observer),
+                Arc::clone(&observer),
                 Some(journal.clone()),
             )
             .map_err(|error| Trouble::usage(error.to_string()))?;
             Ok(Running { pool, plan })
         };
         let running = plans.into_iter().map(start).collect::<Result<_, Trouble>>()?;
-        let inbounds = Inbounds::start(catalogue.inbounds().to_vec(), &processes);
+        let inbounds = Inbounds::start(inbounds, &processes);
         Ok(Self {
             running: Mutex::new(running),
             inbounds: Mutex::new(Some(inbounds)),

@@ -9,19 +9,19 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use worker_api::Router;
-use worker_runtime::{Observer, PoolSettings};
+use worker_runtime::PoolSettings;
 
 use super::health::Health;
 use super::http::{self, Port};
 use super::observe::PoolObserver;
-use super::pools::{self, Pools};
+use super::pools::{self, Pools, Site};
 use super::reporter::Reporter;
 use super::scripts::{Scripts, State};
 use super::tell::Teller;
-use super::{Signals, boot, catalogue, example, kernel};
+use super::{Signals, boot, catalogue, dispatcher, example, kernel};
 use crate::args::UpArgs;
 use crate::config::model::EngineKind;
-use crate::context::{Context, Role, connect_as};
+use crate::context::Context;
 use crate::exit::{Status, Trouble};
 
 /// Boots everything, and stops it in order when it is told to.
@@ -58,7 +58,8 @@ async fn run(
     let plans = if args.no_workers {
         Vec::new()
     } else {
-        pools::plan(config, router.as_ref(), None)?
+        let offers = dispatcher::offers(config, &router)?;
+        pools::plan(config, router.as_ref(), offers.as_ref(), None)?
     };
     // While the engine boots.
     let mut scripts = Scripts::open(&router, &plans);
@@ -101,21 +102,13 @@ async fn run(
     let pools = if plans.is_empty() {
         None
     } else {
-        let observer: Arc<dyn Observer> = Arc::new(PoolObserver::new(&metrics, &plans));
-        let engine = connect_as(config, Role::Worker)?;
-        let steering = connect_as(config, Role::Kernel)?;
-        let journal = config.settings().data_dir.join("workers");
+        let mut inbounds = router.inbounds().to_vec();
+        inbounds.extend(dispatcher::inbounds(config, &router, kernel.engine())?);
+        let mut site = Site::new(context, &router, inbounds)?;
+        site.observer = Arc::new(PoolObserver::new(&metrics, &plans));
         reporter.working("testing the sandbox");
         tell_pools(&plans, &scripts.state().await, &scripts, reporter);
-        let pools = Arc::new(Pools::start(
-            plans,
-            &engine,
-            steering,
-            &router,
-            &observer,
-            journal,
-            config.settings().security.defaults(),
-        )?);
+        let pools = Arc::new(Pools::start(plans, site)?);
         health.pools(Arc::clone(&pools));
         Some(pools)
     };

@@ -6,14 +6,13 @@ use std::time::Duration;
 use engine_client::{EngineClient, EngineError};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-use worker_runtime::Observer;
 
 use super::health::Health;
 use super::http::{self, Port};
 use super::observe::PoolObserver;
-use super::pools::{self, Pools};
+use super::pools::{self, Pools, Site};
 use super::scripts::{Scripts, State};
-use super::{Signals, catalogue, kernel};
+use super::{Signals, catalogue, dispatcher, kernel};
 use crate::args::WorkerArgs;
 use crate::context::{Context, Role, connect_as};
 use crate::exit::{Status, Trouble};
@@ -32,11 +31,12 @@ pub(crate) async fn worker(
 ) -> Result<Status, Trouble> {
     let config = &context.config;
     let engine = connect_as(config, Role::Worker)?;
-    let steering = connect_as(config, Role::Kernel)?;
     let password = http_password(context)?;
     let listener = http::bind(context).await?;
     let router = catalogue::with_own_port(config, &listener)?;
-    let plans = pools::plan(config, router.as_ref(), args.pool.as_deref())?;
+    let offers = dispatcher::offers(config, &router)?;
+    let plans = pools::plan(config, router.as_ref(), offers.as_ref(), args.pool.as_deref())?;
+    let mut site = Site::new(context, &router, router.inbounds().to_vec())?;
     let mut scripts = Scripts::open(&router, &plans);
     let (health, metrics) = (Health::default(), kernel::metrics()?);
     let end = CancellationToken::new();
@@ -64,7 +64,7 @@ pub(crate) async fn worker(
             None
         }
     };
-    let observer: Arc<dyn Observer> = Arc::new(PoolObserver::new(&metrics, &plans));
+    site.observer = Arc::new(PoolObserver::new(&metrics, &plans));
     for plan in &plans {
         tracing::info!(
             pool = plan.name,
@@ -74,16 +74,7 @@ pub(crate) async fn worker(
             "pool starts"
         );
     }
-    let journal = config.settings().data_dir.join("workers");
-    let pools = Arc::new(Pools::start(
-        plans,
-        &engine,
-        steering,
-        &router,
-        &observer,
-        journal,
-        config.settings().security.defaults(),
-    )?);
+    let pools = Arc::new(Pools::start(plans, site)?);
     health.pools(Arc::clone(&pools));
     signals.stop.cancelled().await;
     health.draining();
@@ -96,7 +87,7 @@ pub(crate) async fn worker(
 
 /// The port's password: the secret `http-password`, else the one in the data directory, which is made where it is
 /// not there.
-fn http_password(context: &Context) -> Result<SecretString, Trouble> {
+pub(super) fn http_password(context: &Context) -> Result<SecretString, Trouble> {
     match context.config.secret_store().get("http-password") {
         Ok(secret) => Ok(SecretString::from(secret.expose().to_owned())),
         Err(secrets::SecretError::Missing { .. }) => Ok(kernel::credentials(context)?.http),
@@ -105,7 +96,7 @@ fn http_password(context: &Context) -> Result<SecretString, Trouble> {
 }
 
 /// Waits until the engine answers, and says so.
-async fn wait_for(engine: &EngineClient) -> Result<(), EngineError> {
+pub(super) async fn wait_for(engine: &EngineClient) -> Result<(), EngineError> {
     let mut pause = Duration::from_millis(500);
     loop {
         match engine.version().await {

@@ -125,6 +125,25 @@ impl EngineClient {
             .await
     }
 
+    /// The tasks of a topic that a worker could lock now, at most so many, those of the highest priority first. May be
+    /// repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn waiting_tasks(&self, topic: &str, most: usize) -> Result<Vec<ExternalTask>, EngineError> {
+        let most = most.to_string();
+        let query = [
+            ("topicName", topic),
+            ("notLocked", "true"),
+            ("withRetriesLeft", "true"),
+            ("active", "true"),
+            ("sortBy", "taskPriority"),
+            ("sortOrder", "desc"),
+            ("maxResults", most.as_str()),
+        ];
+        self.get(&["external-task"]).query(&query).read().await
+    }
+
     /// How many external tasks match. May be repeated.
     ///
     /// # Errors

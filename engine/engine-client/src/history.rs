@@ -102,6 +102,12 @@ pub struct RecordQuery<'a> {
         serialize_with = "date::optional::serialize"
     )]
     pub started_after: Option<Timestamp>,
+    /// Ended at this moment or later.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "date::optional::serialize"
+    )]
+    pub finished_after: Option<Timestamp>,
     /// How many of them are passed over.
     pub first_result: usize,
     /// How many are answered at most.
@@ -167,6 +173,15 @@ pub struct ExternalTaskRecord {
     /// The activity instance.
     #[serde(default)]
     pub activity_instance_id: Option<String>,
+    /// The process instance.
+    #[serde(default)]
+    pub process_instance_id: Option<String>,
+    /// The process definition's key.
+    #[serde(default)]
+    pub process_definition_key: Option<String>,
+    /// The tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
     /// Whether the task was created then.
     #[serde(default)]
     pub creation_log: bool,
@@ -246,6 +261,21 @@ impl EngineClient {
     ) -> Result<Vec<InstanceRecord>, EngineError> {
         self.get(&["history", "process-instance"])
             .query(&[("sortBy", "startTime"), ("sortOrder", "desc")])
+            .query(query)
+            .read()
+            .await
+    }
+
+    /// The instances that match, the latest ended first. May be repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn ended_instance_records(
+        &self,
+        query: &RecordQuery<'_>,
+    ) -> Result<Vec<InstanceRecord>, EngineError> {
+        self.get(&["history", "process-instance"])
+            .query(&[("sortBy", "endTime"), ("sortOrder", "desc")])
             .query(query)
             .read()
             .await
@@ -333,6 +363,23 @@ impl EngineClient {
         ];
         self.get(&["history", "external-task-log"])
             .query(&query)
+            .read()
+            .await
+    }
+
+    /// What happened to external tasks of all instances, the latest first: so many, after so many that are passed over. May be
+    /// repeated.
+    ///
+    /// # Errors
+    /// As every call: see [`EngineError`].
+    pub async fn latest_external_task_records(
+        &self,
+        first_result: usize,
+        max_results: usize,
+    ) -> Result<Vec<ExternalTaskRecord>, EngineError> {
+        self.get(&["history", "external-task-log"])
+            .query(&[("sortBy", "timestamp"), ("sortOrder", "desc")])
+            .query(&[("firstResult", first_result), ("maxResults", max_results)])
             .read()
             .await
     }

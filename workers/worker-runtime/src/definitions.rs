@@ -1,6 +1,6 @@
 //! What the worker knows of the models its tasks come from: read from the engine once for each version.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,6 +87,24 @@ impl Definitions {
             .as_ref()
             .and_then(|model| node(model, &task.activity_id));
         Ok(node.is_some_and(|(_, node)| node.has_output_parameters))
+    }
+
+    /// The extension properties of an element that have a value.
+    pub(crate) async fn properties(
+        &self,
+        definition_id: &str,
+        activity_id: &str,
+    ) -> Result<BTreeMap<String, String>, EngineError> {
+        let definition = self.get(definition_id).await?;
+        let node = definition
+            .model
+            .as_ref()
+            .and_then(|model| node(model, activity_id));
+        let properties = node.map_or(&[][..], |(_, node)| &node.properties);
+        Ok(properties
+            .iter()
+            .map(|property| (property.name.clone(), property.value.clone()))
+            .collect())
     }
 
     /// Whether a BPMN error of this code that the task raises is caught: by the definition it stands in, or by

@@ -18,6 +18,7 @@ use crate::attempt::{self, End};
 use crate::clock::now;
 use crate::event::{Ended, Event};
 use crate::journal;
+use crate::offered::{self, NoTasks};
 use crate::pool::{DrainReport, Shared};
 use crate::protocol::{Action, Fetch, HandlerEnd, How, Machine, Reply, TaskId};
 
@@ -40,7 +41,7 @@ pub(crate) struct Flight {
 
 /// A request's answer.
 enum Answer {
-    Fetched(usize, Instant, Result<Vec<LockedTask>, EngineError>),
+    Fetched(usize, Instant, Result<Vec<LockedTask>, NoTasks>),
     Reported(TaskId, Box<End>, Result<(), EngineError>),
     Probed(TaskId, Instant, Reply),
     Extended(TaskId, Instant, Reply),
@@ -102,6 +103,13 @@ impl Driver {
             while let Ok(message) = told.try_recv() {
                 self.told(message);
             }
+        }
+    }
+
+    /// Lets polls that wait hear of a task that will be free.
+    fn nudge(&self, after: Duration) {
+        if self.shared.settings.offers.is_none() {
+            self.shared.nudger.after(after);
         }
     }
 
@@ -286,7 +294,7 @@ impl Driver {
             Answer::Freed(id, freed) => {
                 match freed {
                     // An engine does not notice by itself that a lock has ended.
-                    Ok(true) => self.shared.nudger.after(Duration::ZERO),
+                    Ok(true) => self.nudge(Duration::ZERO),
                     Ok(false) => {}
                     Err(error) => {
                         tracing::debug!(task = %id, %error, "could not free a task; its lock will run out");
@@ -329,7 +337,7 @@ impl Driver {
         let ended = match (how, &end.report) {
             (How::Reported, Some(report)) => {
                 if let Some(delay) = report.retry_after() {
-                    self.shared.nudger.after(delay);
+                    self.nudge(delay);
                 }
                 report.ended()
             }
@@ -349,11 +357,7 @@ impl Driver {
 }
 
 /// Asks for tasks; first frees what an answer that got lost had brought.
-async fn ask(
-    shared: &Shared,
-    fetch: &Fetch,
-    known: &HashSet<TaskId>,
-) -> Result<Vec<LockedTask>, EngineError> {
+async fn ask(shared: &Shared, fetch: &Fetch, known: &HashSet<TaskId>) -> Result<Vec<LockedTask>, NoTasks> {
     let worker_id = &shared.worker_ids[fetch.lane];
     if fetch.recover {
         let freed = journal::free_all(&shared.engine, worker_id, |id| !known.contains(id)).await?;
@@ -364,6 +368,9 @@ async fn ask(
                 "freed tasks that a lost answer had brought"
             );
         }
+    }
+    if let Some(dispatch) = &shared.settings.offers {
+        return offered::take(shared, dispatch.as_ref(), fetch).await;
     }
     let topics = fetch
         .subscriptions
@@ -377,7 +384,7 @@ async fn ask(
         topics: topics.collect(),
         ..FetchRequest::default()
     };
-    shared.engine.fetch_and_lock(&request).await
+    Ok(shared.engine.fetch_and_lock(&request).await?)
 }
 
 /// Whether the task is this worker's still and its instance suspended: an engine refuses both reports and extensions

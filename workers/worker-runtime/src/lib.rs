@@ -3,6 +3,7 @@
 // Where what holds is decided:
 // - No more tasks are locked than there are slots and a stated number ahead of them; limits of topics hold, and a topic
 //   with a long queue starves no other (`protocol`).
+// - Tasks come by polls of the engine, or by offers (`offered`).
 // - A task runs at most once at a time here, and its handler is cancelled when its lock is lost (`protocol`).
 // - A task runs only where its process's own policy allows it, in the sandbox that it asks for (`chain/model_policy`).
 // - A business error is thrown only where the process catches it, else it is an incident (`definitions`).
@@ -25,6 +26,7 @@ mod inbound;
 mod journal;
 mod ledger;
 mod nudge;
+mod offered;
 mod pool;
 mod port;
 mod prepare;

@@ -285,6 +285,11 @@ fn check(settings: &PoolSettings, router: &dyn Router) -> Result<(), StartError>
                 topic: topic(),
             });
         }
+        if settings.offers.is_some() && subscription.is_filtered() {
+            return empty(
+                "a topic has filters, which offers know nothing of; let the pool ask the engine itself",
+            );
+        }
         if subscription.limit == Some(0) {
             return empty("a topic has the limit 0; take the topic out, or give it at least one slot");
         }

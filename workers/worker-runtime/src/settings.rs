@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_client::FetchTopic;
-use worker_api::{NoProcesses, ProcessPort, RetryPolicy};
+use worker_api::{Dispatch, NoProcesses, ProcessPort, RetryPolicy};
 
 use crate::protocol::Rules;
 use crate::{Chain, Definitions};
@@ -40,6 +40,8 @@ pub struct PoolSettings {
     pub definitions: Option<Definitions>,
     /// What stands around every task. Pools that are given clones of one chain share its limits.
     pub chain: Chain,
+    /// Where tasks are offered, so that the engine need not be asked for them; by default it is.
+    pub offers: Option<Arc<dyn Dispatch>>,
     /// What tasks may ask of the engine and of other topics, such as an [`EnginePort`](crate::EnginePort); by default
     /// nothing.
     pub processes: Arc<dyn ProcessPort>,
@@ -76,6 +78,16 @@ impl Subscription {
         self
     }
 
+    /// Whether it asks for some of its topic's tasks alone, or not for all that comes along.
+    pub(crate) fn is_filtered(&self) -> bool {
+        let own = FetchTopic {
+            topic_name: self.topic.clone(),
+            lock_duration: Duration::ZERO,
+            ..self.request.clone()
+        };
+        own != FetchTopic::new(&self.topic, Duration::ZERO)
+    }
+
     /// What the engine is asked for.
     pub(crate) fn request(&self, pool: &PoolSettings) -> FetchTopic {
         let mut request = self.request.clone();
@@ -109,6 +121,7 @@ impl PoolSettings {
             long_poll: Duration::from_secs(15),
             definitions: None,
             chain: Chain::default(),
+            offers: None,
             processes: Arc::new(NoProcesses),
         }
     }
