@@ -9,6 +9,7 @@
 
 mod ai;
 mod broker;
+mod dispatch;
 mod email;
 mod file;
 mod letters;

@@ -21,19 +21,11 @@ impl Worker {
     /// `configuration` (`routes`, `services`, …) in its `procos.yml`. Waits until it takes tasks.
     pub(crate) fn start(name: &str, topics: &[&str], configuration: &Json) -> Self {
         let scratch = Scratch::new(name);
-        let address = format!("127.0.0.1:{}", free_port());
-        let engine = Engine::shared();
-        let mut settings = json!({
-            "engine": {
-                "kind": "attached",
-                "url": engine.rest_url(),
-                "auth": {"basic": {"username": "admin", "password": engine.password("admin")}},
-            },
-            "http": {"listen": address},
-            "workers": {"pools": [{"name": "own", "capacity": 8, "topics": topics}]},
-        });
-        let own = configuration.as_object().expect("sections").clone();
-        settings.as_object_mut().expect("sections").extend(own);
+        let settings = Self::settings(topics, configuration);
+        let address = settings["http"]["listen"]
+            .as_str()
+            .expect("an address")
+            .to_owned();
         // JSON is YAML, too.
         std::fs::write(scratch.path().join("procos.yml"), settings.to_string()).unwrap();
         let process = Self::spawn(&scratch);
@@ -42,6 +34,23 @@ impl Worker {
             process,
             address: format!("http://{address}"),
         }
+    }
+
+    /// What stands in its `procos.yml`.
+    pub(crate) fn settings(topics: &[&str], configuration: &Json) -> Json {
+        let engine = Engine::shared();
+        let mut settings = json!({
+            "engine": {
+                "kind": "attached",
+                "url": engine.rest_url(),
+                "auth": {"basic": {"username": "admin", "password": engine.password("admin")}},
+            },
+            "http": {"listen": format!("127.0.0.1:{}", free_port())},
+            "workers": {"pools": [{"name": "own", "capacity": 8, "topics": topics}]},
+        });
+        let own = configuration.as_object().expect("sections").clone();
+        settings.as_object_mut().expect("sections").extend(own);
+        settings
     }
 
     /// Kills it as a crash would, and starts it again.

@@ -12,6 +12,7 @@ contract! {
     a_task_tells_how_it_stands;
     a_tenants_tasks_are_found;
     topics_wait_for_workers_while_a_task_of_them_does;
+    those_that_a_worker_could_lock_are_found_by_priority;
     the_tasks_that_a_worker_holds_are_found;
     a_priority_counts_for_the_next_fetch;
     retries_are_given_to_one_task;
@@ -257,6 +258,29 @@ async fn the_tasks_that_a_worker_holds_are_found(subject: Subject) {
     assert_eq!(ids, [&held.id]);
     client.unlock(&held.id).await.unwrap();
     assert!(client.locked_by(&subject.key).await.unwrap().is_empty());
+}
+
+async fn those_that_a_worker_could_lock_are_found_by_priority(subject: Subject) {
+    subject.deploy_task(|work| work).await;
+    for _ in 0..5 {
+        subject.start(json!({})).await;
+    }
+    let client = subject.client();
+    let key = subject.key.as_str();
+    let locked = lock(&subject, 2).await;
+    fail(&client, &locked[1].id, key, 0).await;
+    let listed = client.waiting_tasks(key, 10).await.unwrap();
+    let mut ids: Vec<String> = listed.into_iter().map(|task| task.id).collect();
+    assert_eq!(ids.len(), 3);
+    for (id, priority) in ids.iter().zip([7, 9, 8]) {
+        client.set_external_task_priority(id, priority).await.unwrap();
+    }
+    ids.swap(0, 1);
+    ids.swap(1, 2);
+    let listed = client.waiting_tasks(key, 2).await.unwrap();
+    let listed: Vec<&String> = listed.iter().map(|task| &task.id).collect();
+    assert_eq!(listed, [&ids[0], &ids[1]]);
+    assert!(client.waiting_tasks("none", 10).await.unwrap().is_empty());
 }
 
 async fn a_priority_counts_for_the_next_fetch(subject: Subject) {

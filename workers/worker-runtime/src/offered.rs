@@ -103,3 +103,6 @@ fn locked(task: ExternalTask, worker_id: &str) -> LockedTask {
         ..LockedTask::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,6 +221,12 @@ fn list(mut items: Vec<Json>, query: Query, filters: Filters) -> Result<Vec<Json
         }
     }
     if let Some(field) = sort_by {
+        // The one field that is not called as it is sorted by.
+        let field = if field == "taskPriority" {
+            "priority".to_owned()
+        } else {
+            field
+        };
         // Stable: what is equal, or has no such field, stays in the order in which it came about.
         items.sort_by(|one, other| compare(&one[&field], &other[&field]));
     }
