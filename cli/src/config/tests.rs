@@ -161,7 +161,7 @@ fn the_environment_takes_values_as_yaml_and_text_to_its_last_character() {
 #[test]
 fn wrong_variables_are_named() {
     let message = |name, value| from_environment(&[(name, value)]).unwrap_err().to_string();
-    assert_snapshot!(message("PROCOS_ENGIN__URL", "x"), @"environment variable PROCOS_ENGIN__URL: unknown key `engin`: did you mean `engine`? Known here: data_dir, engine, http, microkernel, routes, sandbox, secrets, security, services, telemetry, workers");
+    assert_snapshot!(message("PROCOS_ENGIN__URL", "x"), @"environment variable PROCOS_ENGIN__URL: unknown key `engin`: did you mean `engine`? Known here: data_dir, dispatch, engine, events, http, microkernel, routes, sandbox, secrets, security, services, telemetry, workers");
     assert_snapshot!(message("PROCOS_ENGINE__PORT", "1"), @"environment variable PROCOS_ENGINE__PORT: unknown key `engine.port`: known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, tls, url");
     assert_snapshot!(message("PROCOS_ENGINE____URL", "x"), @"environment variable PROCOS_ENGINE____URL: sets no key: two underscores stand between a section and its key, as in PROCOS_ENGINE__URL");
     assert_snapshot!(message("PROCOS_HTTP__LISTEN", "8099"), @"environment variable PROCOS_HTTP__LISTEN: `http.listen` must be an address and a port such as 127.0.0.1:8099, not the number `8099`");
@@ -171,8 +171,8 @@ fn wrong_variables_are_named() {
 #[test]
 fn unknown_keys_are_refused_with_the_nearest() {
     assert_snapshot!(message("data_dir: x\nengine:\n  kind: java\n  urll: http://a\n"), @"procos.yml:4:3: unknown key `engine.urll`: did you mean `url`? Known here: auth, database, history_level, image, jar, java, java_flags, job_executor_threads, kind, tls, url");
-    assert_snapshot!(message("budget: {memory: 1}"), @"procos.yml:1:1: unknown key `budget`: known here: data_dir, engine, http, microkernel, routes, sandbox, secrets, security, services, telemetry, workers");
-    assert_snapshot!(message("workers:\n  pools:\n    - {name: a, capacity: 1, topic: [x]}\n"), @"procos.yml:3:30: unknown key `workers.pools[0].topic`: did you mean `topics`? Known here: capacity, limits, name, prefetch, priorities, topics");
+    assert_snapshot!(message("budget: {memory: 1}"), @"procos.yml:1:1: unknown key `budget`: known here: data_dir, dispatch, engine, events, http, microkernel, routes, sandbox, secrets, security, services, telemetry, workers");
+    assert_snapshot!(message("workers:\n  pools:\n    - {name: a, capacity: 1, topic: [x]}\n"), @"procos.yml:3:30: unknown key `workers.pools[0].topic`: did you mean `topics`? Known here: capacity, dispatched, limits, name, prefetch, priorities, topics");
     assert_snapshot!(message("engine.url: http://a"), @"procos.yml:1:1: unknown key `engine.url`: write nested keys as `section: {key: value}`");
     assert_snapshot!(message("routes:\n  a: {adaptor: http}\n"), @"procos.yml:2:7: unknown key `routes.a.adaptor`: did you mean `adapter`? Known here: adapter, breaker, cache, rate, retry, timeout, topic, with");
     assert_snapshot!(message("engine: {kind: jav}"), @"procos.yml:1:10: unknown value `jav` of `engine.kind`: did you mean `java`? Known here: attached, docker, java");
@@ -248,6 +248,9 @@ fn pools_must_not_contradict_each_other() {
     let pools = |pools: &str| message(&format!("workers:\n  pools:\n{pools}"));
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x]}\n    - {name: a, capacity: 1, topics: [y]}\n"), @"procos.yml:4:8: two pools are named `a`; give one another name");
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x]}\n    - {name: b, capacity: 1, topics: [y, x]}\n"), @"procos.yml:4:42: the pools `a` and `b` both name the topic `x`; a topic belongs to one pool");
+    assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x], dispatched: true}\n"), @"procos.yml:3:43: pool `a` takes tasks that a dispatcher offers, and nothing says where: add `dispatch: {broker: …}` with a connection of services.broker");
+    assert_snapshot!(message("dispatch: {interval: 0s}"), @"procos.yml:1:12: `dispatch.interval` must be longer than nothing");
+    assert_snapshot!(message("events: {interval: 0s}"), @"procos.yml:1:10: `events.interval` must be longer than nothing");
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: [x, x]}\n"), @"procos.yml:3:42: pool `a` names the topic `x` twice; remove one");
     assert_snapshot!(pools("    - {name: a, capacity: 1, topics: ['*']}\n    - {name: b, capacity: 1, topics: ['*']}\n"), @"procos.yml:4:39: the pools `a` and `b` both name the topic `*`; a topic belongs to one pool");
     assert_snapshot!(pools("    - {name: a, capacity: 0, topics: [x]}\n"), @"procos.yml:3:17: pool `a` can run nothing: its capacity must be 1 at least");

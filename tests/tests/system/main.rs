@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+mod dispatch;
 mod docker;
 mod encodings;
 mod gate;
