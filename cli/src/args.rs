@@ -130,6 +130,9 @@ Examples:
     Config(ConfigArgs),
     /// Look for trouble, and say how to mend it
     Doctor,
+    /// Run a filter that is given on standard input: how `json_transform` runs each in a process of its own
+    #[command(hide = true)]
+    Transform,
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:

@@ -52,6 +52,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Status, T
         | Command::Kernel(_)
         | Command::Worker(_)
         | Command::Dispatcher
+        | Command::Transform
         | Command::SandboxLauncher(_)
         | Command::Completions { .. } => Ok(Status::Done),
     }

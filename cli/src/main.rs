@@ -26,6 +26,9 @@ use run::Signals;
 fn main() -> ExitCode {
     let began = Instant::now();
     let cli = Cli::parse();
+    if let Command::Transform = cli.command {
+        return adapter_catalog::serve_transformation();
+    }
     let json = cli.global.json;
     match dispatch(cli, began) {
         Ok(status) => status.into(),

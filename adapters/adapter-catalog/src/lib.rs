@@ -17,6 +17,7 @@ mod error;
 mod registry;
 mod setting;
 
+pub use adapter_core::serve_transformation;
 pub use adapter_script::{NAME as SCRIPTS, ScriptAdapter, ScriptSettings};
 pub use catalogue::Catalogue;
 pub use error::CatalogueError;

@@ -1,7 +1,10 @@
 //! Tasks that need no service: `input_validation` checks a value against a JSON Schema, `response_formatting`
-//! turns a value into text with a template, `csv_parse` reads a table.
+//! turns a value into text with a template, `json_transform` into another value with a filter, `csv_parse` reads a table,
+//! `date_calculate` calculates with dates.
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -10,17 +13,25 @@ use worker_api::{
     Adapter, AdapterDescription, Effect, Failure, Outcome, TaskContext, TopicDescription, async_trait,
 };
 
+mod dates;
 mod expansion;
 mod formatting;
 mod rendering;
 mod table;
+mod transform;
 mod validation;
 
 #[cfg(test)]
 mod testing;
 
+use transform::Transformer;
+pub use transform::serve as serve_transformation;
+
 /// The adapter's name in routes.
 pub const NAME: &str = "core";
+
+/// The argument with which a program that has this adapter runs a filter, and nothing else.
+pub const TRANSFORM: &str = "transform";
 
 /// The adapter of the tasks that need no service. It has no settings.
 #[derive(Debug)]
@@ -29,14 +40,27 @@ pub struct CoreAdapter {
     /// cores: a schema or template that is slow on purpose delays its like and nothing else. They are started with
     /// the first task. (The runtime's own threads for blocking work come and go by the dozen, with memory for each.)
     threads: OnceLock<Result<ThreadPool, String>>,
+    transformer: Transformer,
 }
 
 impl CoreAdapter {
-    /// The adapter.
+    /// The adapter. For filters it starts this program with the argument `transform`, which has to call
+    /// [`serve_transformation`] then and nothing else.
     #[must_use]
     pub fn new() -> Self {
+        Self::transforming_by(transform::this_program(), [TRANSFORM])
+    }
+
+    /// The adapter, with another program for filters.
+    #[must_use]
+    pub fn transforming_by(
+        program: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        let arguments = arguments.into_iter().map(Into::into).collect();
         Self {
             threads: OnceLock::new(),
+            transformer: Transformer::new(program.into(), arguments),
         }
     }
 
@@ -101,6 +125,38 @@ impl Adapter for CoreAdapter {
                 .version(2),
             )
             .topic(
+                TopicDescription::new::<transform::Inputs, transform::Transformed>(
+                    transform::TOPIC,
+                    "Turns a value into another with a filter of jq",
+                )
+                .asks(["value", "filter", "arguments", "many"])
+                .keeps(["result"])
+                .error(
+                    transform::ERROR,
+                    "The filter fails on this value, or throws an error; `value` has what it throws",
+                ),
+            )
+            .topic(
+                TopicDescription::new::<dates::Inputs, dates::Calculated>(
+                    dates::TOPIC,
+                    "Calculates with dates and business days",
+                )
+                .asks([
+                    "date",
+                    "add",
+                    "business_days",
+                    "holidays",
+                    "timezone",
+                    "until",
+                    "format",
+                ])
+                .keeps(["date", "text"])
+                .error(
+                    dates::ERROR,
+                    "What is given as a date is none; `input` says which input",
+                ),
+            )
+            .topic(
                 TopicDescription::new::<table::Inputs, table::Table>(table::TOPIC, "Reads a table in CSV")
                     .asks(["csv", "delimiter", "header", "numbers"])
                     .keeps(["rows"])
@@ -122,15 +178,19 @@ impl Adapter for CoreAdapter {
                 let inputs = context.inputs()?;
                 self.compute(move || formatting::format(inputs)).await
             }
+            transform::TOPIC => transform::transform(&context.inputs()?, &self.transformer).await,
+            dates::TOPIC => dates::calculate(&context.inputs()?),
             table::TOPIC => {
                 let inputs = context.inputs()?;
                 let content = table::content(&context).await?;
                 self.compute(move || table::parse(&content, &inputs)).await
             }
             other => Err(Failure::permanent(format!(
-                "the adapter {NAME} has no topic `{other}`: use {}, {} or {}",
+                "the adapter {NAME} has no topic `{other}`: use {}, {}, {}, {} or {}",
                 validation::TOPIC,
                 formatting::TOPIC,
+                transform::TOPIC,
+                dates::TOPIC,
                 table::TOPIC
             ))
             .into()),

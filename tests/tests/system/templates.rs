@@ -63,4 +63,12 @@ fn a_table_becomes_rows_that_the_process_keeps() {
         variable(&answer, "prices"),
         &json!([{"item": "desk", "price": 101.5}, {"item": "lamp", "price": 7}])
     );
+    assert_eq!(variable(&answer, "sum"), 217.0);
+    assert_eq!(variable(&answer, "due_day"), "28.12.2026");
+    assert!(
+        variable(&answer, "due")
+            .as_str()
+            .unwrap()
+            .starts_with("2026-12-28T")
+    );
 }

@@ -30,6 +30,7 @@ fn every_adapters_own_topics_are_routed_and_its_own_alone() {
         [
             "ai_query",
             "csv_parse",
+            "date_calculate",
             "email_fetch",
             "email_send",
             "file_list",
@@ -38,6 +39,7 @@ fn every_adapters_own_topics_are_routed_and_its_own_alone() {
             "http_request",
             "input_validation",
             "javascript_script",
+            "json_transform",
             "message_publish",
             "python_script",
             "response_formatting",
