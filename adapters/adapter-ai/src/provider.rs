@@ -142,7 +142,7 @@ impl Provider {
         let bounds = Bounds {
             timeout: Duration::from_secs(10),
             max_bytes: LARGEST as u64,
-            follow_redirects: false,
+            follow: http_client::Follow::Never,
         };
         let received = self.client.send(request, bounds).await;
         let status = received

@@ -26,7 +26,9 @@ use crate::request;
 use crate::settings::{ApiKey, Auth, ConnectionSettings};
 use crate::show::shown;
 use crate::tokens::Tokens;
-use http_client::{Bounds, HttpClient, Received, Resolve, SendError, SystemResolver, TlsError, Trust};
+use http_client::{
+    Bounds, Follow, HttpClient, Received, Resolve, SendError, SystemResolver, TlsError, Trust,
+};
 
 /// The adapter's name in routes and under `services`.
 pub const NAME: &str = "http";
@@ -405,6 +407,10 @@ fn bounds(inputs: &Inputs, settings: &ConnectionSettings) -> Result<Bounds, Fail
     Ok(Bounds {
         timeout,
         max_bytes,
-        follow_redirects: inputs.follow_redirects,
+        follow: if inputs.follow_redirects {
+            settings.redirects
+        } else {
+            Follow::Never
+        },
     })
 }

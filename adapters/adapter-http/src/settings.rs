@@ -9,7 +9,7 @@ use secrets::SecretSetting;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use http_client::{Allowed, Trust};
+use http_client::{Allowed, Follow, Trust};
 
 /// The settings of one named connection. Those of a connection that is not configured are the defaults.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,6 +34,8 @@ pub struct ConnectionSettings {
     /// Bytes that an answer's body may have, after decompression.
     #[serde(with = "worker_api::size")]
     pub max_bytes: u64,
+    /// Which redirects tasks may follow.
+    pub redirects: Follow,
     /// A PEM file with the certificates of a private authority, trusted beside those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
@@ -55,6 +57,7 @@ impl Default for ConnectionSettings {
             headers: BTreeMap::new(),
             timeout: Duration::from_secs(30),
             max_bytes: 10 * 1024 * 1024,
+            redirects: Follow::Any,
             ca_file: None,
             certificate_file: None,
             key_file: None,

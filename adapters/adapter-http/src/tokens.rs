@@ -168,7 +168,7 @@ impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
             let bounds = Bounds {
                 timeout: self.timeout,
                 max_bytes: LARGEST,
-                follow_redirects: false,
+                follow: http_client::Follow::Never,
             };
             let request = request.map(|body| Full::new(Bytes::from(body)));
             let received = self.client.send(request, bounds).await?;

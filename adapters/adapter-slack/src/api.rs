@@ -184,7 +184,7 @@ impl Slack {
         let bounds = Bounds {
             timeout: self.settings.timeout,
             max_bytes: LARGEST_ANSWER,
-            follow_redirects: false,
+            follow: http_client::Follow::Never,
         };
         let received = self
             .client

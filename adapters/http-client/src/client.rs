@@ -18,7 +18,7 @@ use tower_http::follow_redirect::{FollowRedirectLayer, RequestUri};
 
 use crate::allow::Allowed;
 use crate::connect::{CheckedConnector, Resolve};
-use crate::redirect::{RedirectError, Redirects};
+use crate::redirect::{Follow, RedirectError, Redirects};
 use crate::tls::{Connector, Trust};
 
 /// How long a connection that is not used stays open.
@@ -40,8 +40,8 @@ pub struct Bounds {
     pub timeout: Duration,
     /// Bytes of the answer's body, after decompression.
     pub max_bytes: u64,
-    /// Whether redirects are followed.
-    pub follow_redirects: bool,
+    /// Which redirects are followed.
+    pub follow: Follow,
 }
 
 /// An answer that has been read.
@@ -151,7 +151,7 @@ impl HttpClient {
     async fn exchange(&self, request: Request<Full<Bytes>>, bounds: Bounds) -> Result<Received, SendError> {
         let method = request.method().clone();
         let asked = request.uri().clone();
-        let redirects = Redirects::new(bounds.follow_redirects);
+        let redirects = Redirects::new(bounds.follow);
         let taken_on = redirects.taken_on();
         let service = ServiceBuilder::new()
             .layer(DecompressionLayer::new())

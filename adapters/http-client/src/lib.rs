@@ -16,5 +16,5 @@ pub use allow::{Allowed, InvalidAllowed};
 pub use client::{Bounds, HttpClient, Received, SendError, Streamed, find_cause};
 pub use connect::{ConnectError, Resolve, SystemResolver};
 pub use explain::{failure, retry_after};
-pub use redirect::{MOST_REDIRECTS, RedirectError};
+pub use redirect::{Follow, MOST_REDIRECTS, RedirectError};
 pub use tls::{TlsError, Trust};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::{HeaderName, Request, StatusCode, Uri, header};
 use http_body_util::Full;
+use serde::{Deserialize, Serialize};
 use tower_http::follow_redirect::policy::{Action, Attempt, Policy};
 use url::Url;
 
@@ -23,6 +24,19 @@ const HARMLESS: [HeaderName; 5] = [
     header::USER_AGENT,
 ];
 
+/// Which redirects are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Follow {
+    /// Wherever they lead, within what a connection reaches and never from https to http.
+    #[default]
+    Any,
+    /// Those to the scheme, host and port that they come from.
+    SameOrigin,
+    /// None: they are answers.
+    Never,
+}
+
 /// A redirect that is not followed.
 #[derive(Debug, thiserror::Error)]
 pub enum RedirectError {
@@ -32,6 +46,9 @@ pub enum RedirectError {
     /// What was encrypted would go in the clear.
     #[error("it is redirected from https to http://{0}, where everybody on the way could read it")]
     Downgrade(String),
+    /// To somebody else, where that is not wished.
+    #[error("it is redirected to {0}, and only redirects to where they come from are followed")]
+    Elsewhere(String),
     /// Somewhere that is not HTTP, or with a login in the address.
     #[error(
         "it is redirected to an address that is not followed: only http and https without a login in them are"
@@ -42,7 +59,7 @@ pub enum RedirectError {
 /// Follows redirects or hands them back, for one request.
 #[derive(Clone)]
 pub(crate) struct Redirects {
-    follow: bool,
+    follow: Follow,
     left: u32,
     leaves_origin: bool,
     taken_on: Arc<AtomicBool>,
@@ -50,7 +67,7 @@ pub(crate) struct Redirects {
 
 impl Redirects {
     /// A policy for one request.
-    pub(crate) fn new(follow: bool) -> Self {
+    pub(crate) fn new(follow: Follow) -> Self {
         Self {
             follow,
             left: MOST_REDIRECTS,
@@ -78,6 +95,9 @@ impl Redirects {
             ));
         }
         self.leaves_origin = from.origin() != to.origin();
+        if self.leaves_origin && self.follow == Follow::SameOrigin {
+            return Err(RedirectError::Elsewhere(to.origin().ascii_serialization()));
+        }
         Ok(())
     }
 }
@@ -88,7 +108,7 @@ fn url(uri: &Uri) -> Result<Url, url::ParseError> {
 
 impl Policy<Full<Bytes>, SendError> for Redirects {
     fn redirect(&mut self, attempt: &Attempt<'_>) -> Result<Action, SendError> {
-        if !self.follow {
+        if self.follow == Follow::Never {
             return Ok(Action::Stop);
         }
         self.check(attempt)?;

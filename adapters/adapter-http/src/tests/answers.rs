@@ -336,6 +336,29 @@ async fn redirects_are_followed_and_the_body_goes_along_where_it_should() {
 }
 
 #[tokio::test]
+async fn redirects_go_no_further_than_the_operator_says() {
+    let (here, there) = (serve(router()).await, serve(router()).await);
+    let with =
+        |redirects: &str| adapter(json!({"default": {"allow": ["127.0.0.1"], "redirects": redirects}}));
+    let to = |target: SocketAddr| json!({"url": format!("http://{here}/to?url=http://{target}/echo")});
+    let status = async |redirects: &str, inputs: Json| match run(&with(redirects), inputs).await {
+        Ok(answer) => answer.fields()["status"].to_json(),
+        Err(error) => error.to_string().into(),
+    };
+    assert_eq!(status("any", to(there)).await, 200);
+    assert_eq!(status("same_origin", to(here)).await, 200);
+    let refused = status("same_origin", to(there)).await.to_string();
+    assert!(
+        refused.contains(&format!("redirected to http://{there}")),
+        "{refused}"
+    );
+    assert_eq!(status("never", to(here)).await, 302);
+    let mut asked = to(here);
+    asked["follow_redirects"] = false.into();
+    assert_eq!(status("any", asked).await, 302);
+}
+
+#[tokio::test]
 async fn endless_redirects_are_given_up() {
     let endless = failure(get_with("/loop", json!({})).await);
     assert_eq!(endless.retry, Retry::Never);
