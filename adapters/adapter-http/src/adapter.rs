@@ -24,7 +24,7 @@ use crate::map::Mapping;
 use crate::pages::{self, Pagination};
 use crate::request;
 use crate::settings::{ApiKey, Auth, ConnectionSettings};
-use crate::show::shown;
+use crate::show::Shown;
 use crate::tokens::Tokens;
 use http_client::{
     Bounds, Follow, HttpClient, Received, Resolve, SendError, SystemResolver, TlsError, Trust,
@@ -136,7 +136,7 @@ impl HttpAdapter {
             (None, None)
         };
         let key = context.idempotency_key();
-        let shown = shown(&method, &url);
+        let shown = Shown::new(method, &url);
         let request = request::prepare(&inputs, url.clone(), raw, settings, login, &self.secrets, key)?;
         Ok(Sending {
             shown,
@@ -230,7 +230,7 @@ impl HttpAdapter {
                     sending.shown
                 ))
             })?;
-            let found = pagination.read(&body, &sending.shown)?;
+            let found = pagination.read(&body, &sending.shown.to_string())?;
             let next = pagination.next(&sending.url, &page, &body, found.len(), number)?;
             items.extend(found);
             let Some(next) = next else {
@@ -260,7 +260,7 @@ struct Sending<'a> {
     bounds: Bounds,
     accepted: Accepted,
     /// The request as messages name it.
-    shown: String,
+    shown: Shown,
     /// The token that it carries, where a service may have ceased to take it.
     token: Option<Secret>,
     /// Where it goes, without a login.
@@ -276,11 +276,12 @@ impl Sending<'_> {
     fn outcome(&self, received: Result<Received, SendError>) -> Outcome {
         match received {
             Ok(received) => {
-                answer::outcome(self.without_key(received), &self.accepted, self.form, &self.shown)
+                let received = self.without_key(received);
+                answer::outcome(received, &self.accepted, self.form, &self.shown, &self.url)
             }
             Err(error) => {
                 let place = format!("services.http.{}", self.connection_name);
-                Err(http_client::failure(&error, &self.shown, &place).into())
+                Err(http_client::failure(&error, &self.shown.to_string(), &place).into())
             }
         }
     }

@@ -10,7 +10,7 @@ use url::Url;
 use worker_api::{Answer, BpmnError, Failure, File, Outcome, Retry, Value, Variables};
 
 use crate::inputs::{Form, Scalars};
-use crate::show::masked;
+use crate::show::{Shown, masked};
 use http_client::{Received, retry_after};
 
 /// Characters of an answer's body that a failure repeats.
@@ -63,8 +63,19 @@ impl Accepted {
     }
 }
 
-/// The outcome of a request that was answered. `request` names it in messages.
-pub(crate) fn outcome(received: Received, accepted: &Accepted, form: Form, request: &str) -> Outcome {
+/// The outcome of a request that was answered. `request` names it in messages, `asked` is where it went.
+pub(crate) fn outcome(
+    received: Received,
+    accepted: &Accepted,
+    form: Form,
+    request: &Shown,
+    asked: &Url,
+) -> Outcome {
+    // Most answers are of who was asked, whose address is known.
+    let url = match received.uri == *asked.as_str() {
+        true => request.address.clone(),
+        false => Url::parse(&received.uri.to_string()).map_or_else(|_| String::new(), |url| masked(&url)),
+    };
     let status = received.status;
     if status.is_success() || status.is_redirection() || accepted.contains(status) {
         let body = read_as(&received, form).map_err(|error| {
@@ -73,7 +84,7 @@ pub(crate) fn outcome(received: Received, accepted: &Accepted, form: Form, reque
             ))
             .with_details(excerpt(&received))
         })?;
-        return Ok(fields(&received, body)
+        return Ok(fields(&received, url, body)
             .into_iter()
             .fold(Answer::new(), |answer, (name, value)| answer.with(name, value)));
     }
@@ -88,7 +99,7 @@ pub(crate) fn outcome(received: Received, accepted: &Accepted, form: Form, reque
             format!("{request} answered {status}"),
         )
         .or("HTTP_4XX");
-        error.variables = fields(&received, body);
+        error.variables = fields(&received, url, body);
         return Err(error.into());
     }
     let family = if status.is_client_error() {
@@ -120,8 +131,7 @@ pub(crate) fn outcome(received: Received, accepted: &Accepted, form: Form, reque
     .into())
 }
 
-fn fields(received: &Received, body: Value) -> Variables {
-    let url = Url::parse(&received.uri.to_string()).map_or_else(|_| String::new(), |url| masked(&url));
+fn fields(received: &Received, url: String, body: Value) -> Variables {
     Variables::from([
         (
             "status".to_owned(),

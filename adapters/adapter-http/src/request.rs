@@ -104,8 +104,16 @@ pub(crate) fn prepare(
 
 /// Whether an address is the connection's own, to which its login may go.
 pub(crate) fn is_own(url: &Url, settings: &ConnectionSettings) -> bool {
-    let base = settings.base_url.as_ref();
-    base.is_some_and(|base| base.origin() == url.origin())
+    settings
+        .base_url
+        .as_ref()
+        .is_some_and(|base| is_same_origin(base, url))
+}
+
+/// Whether two addresses of HTTP have one origin; without the copies that [`Url::origin`] makes.
+fn is_same_origin(one: &Url, other: &Url) -> bool {
+    let origin = |url: &Url| (url.scheme() == "https", url.port_or_known_default());
+    origin(one) == origin(other) && one.host() == other.host()
 }
 
 pub(crate) fn resolve(setting: &SecretSetting, secrets: &SecretStore) -> Result<Secret, Failure> {
@@ -220,7 +228,7 @@ fn below(base: &Url, given: &str) -> Result<Url, String> {
         .path()
         .strip_prefix(stem_path)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    match is_below && url.origin() == base.origin() {
+    match is_below && is_same_origin(&url, base) {
         true => Ok(url),
         false => Err("it leads out of the connection's base_url".to_owned()),
     }

@@ -1,5 +1,7 @@
 //! How requests are named in messages: without logins, and without query values that look like secrets.
 
+use std::fmt;
+
 use http::Method;
 use secrets::MASK;
 use url::Url;
@@ -18,20 +20,43 @@ const SECRETIVE: [&str; 10] = [
     "jwt",
 ];
 
-/// Method and address, fit to be read by anybody.
-pub(crate) fn shown(method: &Method, url: &Url) -> String {
-    format!("{method} {}", masked(url))
+/// A request, fit to be read by anybody.
+pub(crate) struct Shown {
+    method: Method,
+    /// The address that was asked for.
+    pub(crate) address: String,
+}
+
+impl Shown {
+    pub(crate) fn new(method: Method, url: &Url) -> Self {
+        Self {
+            method,
+            address: masked(url),
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method, self.address)
+    }
 }
 
 /// An address without login and fragment, and with masks over secrets in the query.
 pub(crate) fn masked(url: &Url) -> String {
     let base = url.as_str().split(['?', '#']).next().unwrap_or_default();
-    let mut plain = Url::parse(base).unwrap_or_else(|_| url.clone());
-    // Both fail only for addresses that can hold no login.
-    let _ = plain.set_username("");
-    let _ = plain.set_password(None);
+    let plain = match url.has_authority() && (!url.username().is_empty() || url.password().is_some()) {
+        true => {
+            let mut plain = Url::parse(base).unwrap_or_else(|_| url.clone());
+            // Both fail only for addresses that can hold no login.
+            let _ = plain.set_username("");
+            let _ = plain.set_password(None);
+            plain.into()
+        }
+        false => base.to_owned(),
+    };
     let Some(query) = url.query() else {
-        return plain.into();
+        return plain;
     };
     let parts = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, _)) if is_secretive(name) => format!("{name}={MASK}"),

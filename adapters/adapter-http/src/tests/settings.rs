@@ -186,10 +186,10 @@ fn settings_are_shown_with_their_defaults_and_without_secrets() {
     let shown = serde_json::to_value(shown).unwrap();
     let expected = json!({
         "a": {
-            "base_url": "https://b.example/", "allow": ["10.2.0.0/16"], "timeout": "PT1M30S", "max_bytes": "1Mi",
+            "base_url": "https://b.example/", "allow": ["10.2.0.0/16"], "timeout": "PT1M30S", "max_bytes": "1Mi", "redirects": "any",
             "auth": {"basic": {"username": "ada", "password": "********"}}, "headers": {"x": "secret:k", "y": "********"}
         },
-        "default": {"timeout": "PT30S", "max_bytes": "10Mi"}
+        "default": {"timeout": "PT30S", "max_bytes": "10Mi", "redirects": "any"}
     });
     assert_eq!(shown, expected);
     let read: BTreeMap<String, ConnectionSettings> =
