@@ -387,3 +387,46 @@ fn a_programs_topics_are_routed_as_others_are_and_nobody_elses() {
         }
     }
 }
+
+/// What a schema says of its properties, those of the objects in it included: the place of each that is not explained.
+fn unexplained(schema: &Json, place: &str, all: &Json) -> Vec<String> {
+    let schema = match schema["$ref"].as_str().and_then(|link| link.strip_prefix('#')) {
+        Some(pointer) => all.pointer(pointer).unwrap(),
+        None => schema,
+    };
+    let mut found = Vec::new();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let place = format!("{place}.{name}");
+        let help = property["description"].as_str().unwrap_or_default();
+        // One word repeats the name. One of several forms is explained as a whole.
+        let is_form = schema["description"].is_string() && schema["required"] == json!([name]);
+        if help.split_whitespace().count() < 2 && !is_form && property["const"].is_null() {
+            found.push(format!("{place}: {help:?}"));
+        }
+        found.extend(unexplained(property, &place, all));
+    }
+    for key in ["anyOf", "oneOf"] {
+        for one in schema[key].as_array().into_iter().flatten() {
+            found.extend(unexplained(one, place, all));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_input_answer_and_error_is_explained() {
+    let catalogue = build(json!({}), json!({})).unwrap();
+    let mut missing = Vec::new();
+    for (adapter, topic) in catalogue.own_topics() {
+        for (kind, schema) in [("inputs", &topic.inputs), ("answer", &topic.answer)] {
+            let place = format!("{adapter}.{}.{kind}", topic.topic);
+            missing.extend(unexplained(schema.as_value(), &place, schema.as_value()));
+        }
+        for error in &topic.errors {
+            if error.meaning.split_whitespace().count() < 2 {
+                missing.push(format!("{}: {}", topic.topic, error.code));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
