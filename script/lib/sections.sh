@@ -77,8 +77,8 @@ provide_node() {
 }
 
 build_rust_tests() {
-  # The end-to-end tests run the binary and the examples, which cargo does not build for another package's tests.
-  cargo build --locked -p cli && cargo test --locked --workspace --no-run && cargo build --locked --workspace --examples
+  # The end-to-end tests run the binaries and the examples, which cargo does not build for another package's tests.
+  cargo build --locked -p cli -p stock && cargo test --locked --workspace --no-run && cargo build --locked --workspace --examples
 }
 
 # The vendors' own clients, which say whether the tests' stand-ins for their services speak as these do.

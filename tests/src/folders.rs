@@ -42,6 +42,18 @@ pub fn procos_binary() -> PathBuf {
     )
 }
 
+/// The worker of the example adapter `stock`, of the profile that the running test was built with.
+///
+/// # Panics
+/// Where it has not been built, or one of its sources is newer than it.
+#[must_use]
+pub fn stock_binary() -> PathBuf {
+    fresh(
+        profile_folder().join("stock"),
+        "run `cargo build -p stock`, or `script/test rust`, which does",
+    )
+}
+
 /// The binary of a package's example, of the profile that the running test was built with.
 ///
 /// # Panics

@@ -59,7 +59,7 @@ pub use docker::docker_daemon;
 pub use engine::{Engine, EngineSetup, JAVA_FLAGS};
 pub use family::Family;
 pub(crate) use folders::user;
-pub use folders::{Scratch, engine_jar, example_binary, procos_binary, workspace};
+pub use folders::{Scratch, engine_jar, example_binary, procos_binary, stock_binary, workspace};
 pub use language_models::{Asked, ModelServer, Turn};
 pub use mail::{LOGIN, MAILBOXES, MailServer};
 pub use models::conditional_process;

@@ -4,25 +4,22 @@ use serde_json::json;
 use tests::Engine;
 use worker_runtime::{Failure, HandlerResult, Worker};
 
-use crate::example::{Process, SOON, model, program};
+use crate::example::{Process, SOON, model, program, stock};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_that_starts_a_process_deploys_it_and_shows_how_it_ended() {
-    let worker = Worker::builder(Engine::shared().client_as("worker"))
-        .topic("stock_reserve", async |_: serde_json::Value| {
-            Ok(json!({"left": 3}))
-        })
-        .start()
-        .unwrap();
+    // The adapter in a crate of its own, in a worker of its own.
+    let worker = stock();
+    worker.wait_for_line("worker started", SOON);
     let file = model("stock.bpmn");
     let variables = r#"{"item": "desk", "quantity": 2}"#;
     let arguments = [file.to_str().unwrap(), "stock", variables];
     let program = program("engine-client", "start", "kernel", &arguments);
     program.wait_for_line("deployed stock version", SOON);
-    program.wait_for_line("left = 3", SOON);
+    program.wait_for_line("left = 8", SOON);
     program.wait_for_line("ended: Completed", SOON);
     assert!(program.wait_for_end(SOON).success());
-    worker.stop().await;
+    drop(worker);
 }
 
 #[tokio::test(flavor = "multi_thread")]

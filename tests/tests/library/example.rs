@@ -1,7 +1,7 @@
 //! The examples' programs and processes, on the shared engine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,14 +9,23 @@ use engine_client::{
     DeploymentRequest, EngineClient, Incident, InstanceState, Resource, Variable, Variables,
 };
 use serde_json::Value as Json;
-use tests::{Engine, Running, example_binary, until, workspace};
+use tests::{Engine, Running, example_binary, stock_binary, until, workspace};
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// An example's program with the login of `user`, started.
 pub(crate) fn program(package: &str, name: &str, user: &str, arguments: &[&str]) -> Running {
+    start(&example_binary(package, name), name, user, arguments)
+}
+
+/// The worker of the example adapter, started.
+pub(crate) fn stock() -> Running {
+    start(&stock_binary(), "stock", "worker", &[])
+}
+
+fn start(binary: &Path, name: &str, user: &str, arguments: &[&str]) -> Running {
     let engine = Engine::shared();
-    let mut command = Command::new(example_binary(package, name));
+    let mut command = Command::new(binary);
     command
         .args(arguments)
         .env("ENGINE_URL", engine.rest_url())
@@ -29,7 +38,11 @@ pub(crate) fn program(package: &str, name: &str, user: &str, arguments: &[&str])
 
 /// An example's process, as a file.
 pub(crate) fn model(name: &str) -> PathBuf {
-    workspace().join("workers/worker-runtime/examples").join(name)
+    let folder = match name {
+        "stock.bpmn" => "examples/adapters/stock",
+        _ => "workers/worker-runtime/examples",
+    };
+    workspace().join(folder).join(name)
 }
 
 /// A process of the shared engine.

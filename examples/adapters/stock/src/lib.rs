@@ -1,8 +1,8 @@
 //! An adapter of its own with its tests, which need no engine. `stock.bpmn` is a process that gives it work.
 //!
 //! ```sh
-//! cargo test -p worker-runtime --example stock
-//! RUST_LOG=info cargo run -p worker-runtime --example stock     # ENGINE_URL, ENGINE_USERNAME, ENGINE_PASSWORD
+//! cargo test -p stock
+//! RUST_LOG=info cargo run -p stock     # ENGINE_URL, ENGINE_USERNAME, ENGINE_PASSWORD
 //! ```
 
 use std::collections::BTreeMap;
@@ -11,12 +11,12 @@ use std::sync::{Mutex, PoisonError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use worker_runtime::{
-    Adapter, AdapterDescription, Answer, BpmnError, Effect, EngineClient, Outcome, TaskContext,
-    TopicDescription, Worker, async_trait, flexible,
+    Adapter, AdapterDescription, Answer, BpmnError, Effect, Outcome, TaskContext, TopicDescription,
+    async_trait, flexible,
 };
 
 /// What is in stock. One adapter serves all tasks at once.
-struct Stock {
+pub struct Stock {
     shelves: Mutex<Shelves>,
 }
 
@@ -46,7 +46,8 @@ struct Reserved {
 }
 
 impl Stock {
-    fn new(items: &[(&str, u32)]) -> Self {
+    /// So many of each item.
+    pub fn new(items: &[(&str, u32)]) -> Self {
         let left = items.iter().map(|(item, count)| ((*item).to_owned(), *count));
         Self {
             shelves: Mutex::new(Shelves {
@@ -89,23 +90,13 @@ impl Adapter for Stock {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt::init();
-    let stock = Stock::new(&[("desk", 10), ("lamp", 3)]);
-    Ok(Worker::builder(EngineClient::from_env()?)
-        .adapter(stock)
-        .run()
-        .await?)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use engine_client::fake::{FakeEngine, Fault, LinearProcess, TaskStep};
     use engine_client::{InstanceState, Variable, Variables};
-    use worker_runtime::{Task, TaskError, Value};
+    use worker_runtime::{Task, TaskError, Value, Worker};
 
     use super::*;
 
