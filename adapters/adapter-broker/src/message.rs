@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value as Json, json};
-use worker_api::{Failure, TaskContext, Value, parse_duration};
+use worker_api::{Failure, TaskContext, TraceContext, Value, parse_duration};
 
 use crate::inputs::Inputs;
 
@@ -28,6 +28,7 @@ impl Outgoing {
             .message_id
             .clone()
             .unwrap_or_else(|| context.idempotency_key().to_owned());
+        let trace = TraceContext::of(context);
         // As it was given: the inputs know neither files nor bytes.
         let given = match context.variables.get("payload") {
             Some(value) if !context.settings.contains_key("payload") => value.clone(),
@@ -35,7 +36,7 @@ impl Outgoing {
         };
         let (body, media_type) = match (&inputs.event_type, given) {
             (Some(event_type), given) => (
-                cloud_event(&id, event_type, inputs, &given)?,
+                cloud_event(&id, event_type, inputs, &given, trace)?,
                 CLOUD_EVENT.to_owned(),
             ),
             (None, Value::File(file)) => {
@@ -71,7 +72,7 @@ impl Outgoing {
             .with_delivery_mode(if inputs.persistent { 2 } else { 1 })
             .with_app_id("procos".into())
             .with_timestamp(Timestamp::now().as_second().try_into().unwrap_or_default())
-            .with_headers(headers(inputs));
+            .with_headers(headers(inputs, trace));
         if let Some(priority) = inputs.priority {
             properties = properties.with_priority(priority);
         }
@@ -97,7 +98,13 @@ impl Outgoing {
 }
 
 /// The envelope of CloudEvents 1.0, in its JSON format.
-fn cloud_event(id: &str, event_type: &str, inputs: &Inputs, payload: &Value) -> Result<Vec<u8>, Failure> {
+fn cloud_event(
+    id: &str,
+    event_type: &str,
+    inputs: &Inputs,
+    payload: &Value,
+    trace: Option<TraceContext>,
+) -> Result<Vec<u8>, Failure> {
     if matches!(payload, Value::File(_) | Value::Bytes(_)) {
         return Err(wrong(
             "a CloudEvent takes a value and no file; leave `event_type` out, or give a value as `payload`"
@@ -108,6 +115,10 @@ fn cloud_event(id: &str, event_type: &str, inputs: &Inputs, payload: &Value) -> 
         "specversion": "1.0", "id": id, "source": "urn:procos", "type": event_type,
         "time": Timestamp::now().to_string(), "datacontenttype": "application/json", "data": payload.to_json(),
     });
+    // CloudEvents' extension for distributed tracing.
+    if let Some(trace) = trace {
+        event["traceparent"] = trace.to_string().into();
+    }
     if let Some(subject) = &inputs.subject {
         event["subject"] = subject.as_str().into();
     }
@@ -115,8 +126,14 @@ fn cloud_event(id: &str, event_type: &str, inputs: &Inputs, payload: &Value) -> 
 }
 
 /// Headers of texts, numbers and truth values as such; what else there is as JSON.
-fn headers(inputs: &Inputs) -> FieldTable {
+fn headers(inputs: &Inputs, trace: Option<TraceContext>) -> FieldTable {
     let mut table = FieldTable::default();
+    if let Some(trace) = trace {
+        table.insert(
+            "traceparent".into(),
+            AMQPValue::LongString(trace.to_string().into()),
+        );
+    }
     for (name, value) in &inputs.headers {
         let value = match value {
             Json::Null => AMQPValue::Void,

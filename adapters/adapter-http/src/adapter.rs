@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use url::Url;
 use worker_api::{
     Adapter, AdapterDescription, Connections, Effect, Failure, Outcome, SettingsError, TaskContext,
-    TaskError, TopicDescription, Value, async_trait,
+    TaskError, TopicDescription, TraceContext, Value, async_trait,
 };
 
 use crate::answer::{self, Accepted};
@@ -135,9 +135,9 @@ impl HttpAdapter {
         } else {
             (None, None)
         };
-        let key = context.idempotency_key();
+        let marks = (context.idempotency_key(), TraceContext::of(context));
         let shown = Shown::new(method, &url);
-        let request = request::prepare(&inputs, url.clone(), raw, settings, login, &self.secrets, key)?;
+        let request = request::prepare(&inputs, url.clone(), raw, settings, login, &self.secrets, marks)?;
         Ok(Sending {
             shown,
             connection,

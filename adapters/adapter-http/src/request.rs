@@ -7,7 +7,7 @@ use http_body_util::Full;
 use secrets::{Secret, SecretSetting, SecretStore};
 use serde_json::Value as Json;
 use url::Url;
-use worker_api::Failure;
+use worker_api::{Failure, TraceContext};
 
 use crate::body::{self, Written};
 use crate::inputs::{Inputs, Scalars};
@@ -28,11 +28,14 @@ const OURS: [&str; 10] = [
     "upgrade",
 ];
 
+/// By which a service knows to which trace a request belongs: W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// By which a service knows a request again: the draft `draft-ietf-httpapi-idempotency-key-header`.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The request of a task. `raw` is the body where it is to be sent as it is; `login` what the connection has it carry; `key`
-/// the task's idempotency key.
+/// the task's idempotency key and its trace.
 ///
 /// # Errors
 /// A permanent failure that names the input that cannot be sent, or the secret that cannot be had.
@@ -43,7 +46,7 @@ pub(crate) fn prepare(
     settings: &ConnectionSettings,
     login: Option<Credentials>,
     secrets: &SecretStore,
-    key: &str,
+    (key, trace): (&str, Option<TraceContext>),
 ) -> Result<Request<Full<Bytes>>, Failure> {
     let method = method(&inputs.method)?;
     let is_once = inputs.repeatable == Some(false) || !method.is_idempotent();
@@ -76,6 +79,11 @@ pub(crate) fn prepare(
         headers
             .entry(IDEMPOTENCY_KEY)
             .or_insert(header_value("idempotency-key", key)?);
+    }
+    if let Some(trace) = trace {
+        headers
+            .entry(TRACEPARENT)
+            .or_insert(header_value("traceparent", &trace.to_string())?);
     }
     if let Some(auth) = &inputs.auth {
         Credentials::of_task(auth, secrets)?.carry(&mut headers, &mut url);

@@ -59,6 +59,7 @@ mod retry;
 mod route;
 mod security;
 pub mod size;
+mod trace;
 mod value;
 
 pub use adapter::{Adapter, AdapterDescription, Choice, ErrorCode, TopicDescription};
@@ -81,4 +82,5 @@ pub use retry::{InvalidRetryPolicy, RetryPolicy, parse_duration};
 pub use route::{Route, Router};
 pub use security::{DataClassification, ProcessSecurity, SandboxLevel};
 pub use size::parse_size;
+pub use trace::TraceContext;
 pub use value::{File, Value, Variables};

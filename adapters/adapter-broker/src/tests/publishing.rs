@@ -381,3 +381,26 @@ fn settings_that_cannot_be_meant_are_told() {
         assert_eq!(error.key, format!("default.{key}"), "{settings}");
     }
 }
+
+#[tokio::test]
+async fn a_message_belongs_to_the_instances_trace() {
+    let Some(rabbit) = rabbit() else { return };
+    let (channel, adapter) = (channel(rabbit).await, adapter(settings(rabbit, json!({}))));
+    queue(&channel, "traced").await;
+    let wanted = "00-4b25e367ea0b11f19a8b0242498c20cb-5c25e367ea0b11f0-01";
+    for event_type in [None, Some("paid")] {
+        let mut inputs = json!({"routing_key": "traced", "payload": {"number": 7}});
+        if let Some(event_type) = event_type {
+            inputs["event_type"] = event_type.into();
+        }
+        let mut context = context(inputs);
+        context.task.id = "5c25e367-ea0b-11f1-0000-000000000001".into();
+        context.task.process_instance_id = "4b25e367-ea0b-11f1-9a8b-0242498c20cb".into();
+        adapter.execute(context).await.unwrap();
+        let got = next(&channel, "traced").await;
+        got.ack(BasicAckOptions::default()).await.unwrap();
+        assert_eq!(header(&got.properties, "traceparent"), wanted);
+        let body: Json = serde_json::from_slice(&got.data).unwrap();
+        assert_eq!(body.get("traceparent").is_some(), event_type.is_some(), "{body}");
+    }
+}

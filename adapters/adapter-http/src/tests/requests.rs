@@ -281,3 +281,45 @@ async fn addresses_that_cannot_be_requested_are_refused_with_a_remedy() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_request_belongs_to_the_instances_trace() {
+    let address = serve(Router::new().fallback(echo)).await;
+    let arrived = async |more: Json| {
+        let mut inputs = json!({"url": format!("http://{address}/echo")});
+        inputs
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let mut context = context(inputs);
+        context.task.id = "5c25e367-ea0b-11f1-0000-000000000001".into();
+        context.task.process_instance_id = "4b25e367-ea0b-11f1-9a8b-0242498c20cb".into();
+        let answer = local().execute(context).await.unwrap();
+        header(&body(&answer), "traceparent").join(",")
+    };
+    let own = "00-4b25e367ea0b11f19a8b0242498c20cb-5c25e367ea0b11f0-01";
+    assert_eq!(arrived(json!({})).await, own);
+    let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(arrived(json!({"headers": {"traceparent": given}})).await, given);
+}
+
+#[tokio::test]
+async fn a_task_that_is_given_up_closes_its_connection() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (arrived, is_there) = tokio::sync::oneshot::channel();
+    let server = tokio::spawn(async move {
+        use tokio::io::AsyncReadExt;
+
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        arrived.send(()).unwrap();
+        // Ends when the other side closes.
+        while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+    });
+    let task = tokio::spawn(async move { run(&local(), json!({"url": url, "timeout": "1h"})).await });
+    is_there.await.unwrap();
+    task.abort();
+    let closed = tokio::time::timeout(Duration::from_secs(30), server).await;
+    closed.expect("it is closed").unwrap();
+}
