@@ -305,7 +305,7 @@ async fn a_request_belongs_to_the_instances_trace() {
 
 #[tokio::test]
 async fn a_task_that_is_given_up_closes_its_connection() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let (arrived, is_there) = tokio::sync::oneshot::channel();
     let server = tokio::spawn(async move {
