@@ -12,6 +12,7 @@ mod link;
 mod message;
 mod publish;
 mod settings;
+mod socket;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lapin::options::ConfirmSelectOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};
-use lapin::runtime::default_runtime;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
@@ -13,6 +12,7 @@ use tokio::time::timeout;
 use worker_api::Failure;
 
 use crate::settings::ConnectionSettings;
+use crate::socket;
 
 /// A named connection of the configuration.
 pub(crate) struct Broker {
@@ -116,8 +116,7 @@ impl Broker {
             .with_connection_name(format!("procos ({for_what})").into())
             // Whoever needs the connection tries again, and says why in the meantime.
             .configure_backoff(|backoff| backoff.with_max_times(0));
-        let runtime = default_runtime().map_err(|error| self.trouble(&error).nothing_done())?;
-        let connecting = Connection::connect_uri_with_config(uri, properties, tls, runtime);
+        let connecting = socket::connect(uri, properties, tls);
         self.within(connecting).await.map_err(Failure::nothing_done)
     }
 

@@ -286,3 +286,16 @@ async fn a_wrong_key_is_named_by_its_setting_and_never_shown() {
         right.health().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_task_that_is_given_up_closes_its_connection() {
+    for (_, api, path) in APIS {
+        let silent = tests::Silent::start().await;
+        let url = format!("http://{}{path}", silent.address());
+        let adapter =
+            adapter(json!({"it": {"api": api, "base_url": url, "api_key": "k", "default_model": "m"}}));
+        silent
+            .gives_up(adapter.execute(context(json!({"provider": "it", "prompt": "?"}))))
+            .await;
+    }
+}

@@ -404,3 +404,12 @@ async fn a_message_belongs_to_the_instances_trace() {
         assert_eq!(body.get("traceparent").is_some(), event_type.is_some(), "{body}");
     }
 }
+
+#[tokio::test]
+async fn a_task_that_is_given_up_closes_its_connection() {
+    let silent = tests::Silent::start().await;
+    let adapter = adapter(json!({"url": format!("amqp://{}", silent.address()), "timeout": "1h"}));
+    silent
+        .gives_up(publish(&adapter, json!({"routing_key": "q", "payload": 1})))
+        .await;
+}

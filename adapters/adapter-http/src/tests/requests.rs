@@ -305,21 +305,7 @@ async fn a_request_belongs_to_the_instances_trace() {
 
 #[tokio::test]
 async fn a_task_that_is_given_up_closes_its_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let (arrived, is_there) = tokio::sync::oneshot::channel();
-    let server = tokio::spawn(async move {
-        use tokio::io::AsyncReadExt;
-
-        let (mut stream, _) = listener.accept().await.unwrap();
-        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
-        arrived.send(()).unwrap();
-        // Ends when the other side closes.
-        while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
-    });
-    let task = tokio::spawn(async move { run(&local(), json!({"url": url, "timeout": "1h"})).await });
-    is_there.await.unwrap();
-    task.abort();
-    let closed = tokio::time::timeout(Duration::from_secs(30), server).await;
-    closed.expect("it is closed").unwrap();
+    let silent = tests::Silent::start().await;
+    let inputs = json!({"url": format!("http://{}/", silent.address()), "timeout": "1h"});
+    silent.gives_up(run(&local(), inputs)).await;
 }

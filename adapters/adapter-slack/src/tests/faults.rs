@@ -211,3 +211,12 @@ fn settings_that_cannot_be_meant_are_told() {
         assert_eq!(error.key, key, "{settings}");
     }
 }
+
+#[tokio::test]
+async fn a_task_that_is_given_up_closes_its_connection() {
+    let silent = tests::Silent::start().await;
+    let adapter = adapter(json!({"base_url": format!("http://{}/api", silent.address()), "token": "xoxb-1"}));
+    silent
+        .gives_up(send(&adapter, json!({"channel": "C01", "message": "Hello"})))
+        .await;
+}
