@@ -163,7 +163,7 @@ async fn repeated_headers_are_joined_and_cookies_listed() {
 
 #[tokio::test]
 async fn client_errors_are_business_errors_with_a_general_code() {
-    for code in [400, 401, 403, 404, 409, 418, 422, 451] {
+    for code in [400, 401, 403, 404, 409, 410, 412, 418, 422, 451] {
         let error = bpmn(get_with(&format!("/status/{code}"), json!({})).await);
         assert_eq!(
             (error.code, error.general_code.as_deref()),

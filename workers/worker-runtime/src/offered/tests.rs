@@ -97,6 +97,17 @@ impl World {
         }
     }
 
+    /// Waits until it holds, an hour at most, which passes at once on a paused clock.
+    async fn until(&self, holds: impl Fn(&FakeEngine) -> bool) {
+        let waiting = async {
+            while !holds(&self.fake) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let held = tokio::time::timeout(Duration::from_secs(3600), waiting).await;
+        held.expect("it holds within an hour");
+    }
+
     /// Starts an instance: its id, and that of its task.
     async fn start(&self) -> (String, String) {
         let variables = Variables::new();
@@ -122,9 +133,12 @@ async fn a_task_that_is_offered_comes_as_by_a_poll_and_costs_no_poll() {
     let (instance, task) = world.start().await;
     world.offers.offer(&task);
     // The first attempt fails, and the task waits a second, in which nobody gets it.
-    while world.fake.external_task(&instance).unwrap().retries != Some(1) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    world
+        .until(|fake| {
+            fake.external_task(&instance)
+                .is_some_and(|task| task.retries == Some(1))
+        })
+        .await;
     world.offers.offer(&task);
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.offers.offer(&task);
@@ -175,9 +189,7 @@ async fn a_task_without_attempts_left_is_let_go() {
         .await
         .unwrap();
     world.offers.offer(&task);
-    while world.fake.calls("/unlock") == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    world.until(|fake| fake.calls("/unlock") > 0).await;
     let let_go = world.fake.external_task(&instance).unwrap();
     assert_eq!((let_go.worker_id, let_go.retries), (None, Some(0)));
     assert!(world.seen.lock().unwrap().is_empty());
