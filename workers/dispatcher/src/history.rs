@@ -68,7 +68,8 @@ pub(crate) async fn read(engine: &EngineClient, since: Timestamp, most: usize) -
         events: Vec::new(),
         until: None,
     };
-    for one in [begun.await?, over.await?, tasks.await?] {
+    // What comes of something is asked for before it, so that nothing is told whose cause is not.
+    for one in [over.await?, tasks.await?, begun.await?] {
         all.until = match (all.until, one.until) {
             (Some(this), Some(other)) => Some(this.min(other)),
             (this, other) => this.or(other),
