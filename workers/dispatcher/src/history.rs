@@ -215,6 +215,12 @@ fn without_nulls(mut data: Json) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+    use engine_client::InProcess;
+
     use super::*;
 
     fn event(second: i64) -> ProcessEvent {
@@ -250,6 +256,40 @@ mod tests {
         // Over the border of pages.
         let (many, until) = read(1_200, 101, 5_000).await;
         assert_eq!((many.len(), many[0], until), (1_100, 101, None));
+    }
+
+    /// An engine whose history is empty, and what it was asked.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<String>>);
+
+    impl InProcess for Asked {
+        fn call(
+            &self,
+            request: http::Request<Bytes>,
+        ) -> Pin<Box<dyn Future<Output = http::Response<Bytes>> + Send>> {
+            let query = request.uri().query().unwrap_or_default();
+            let what = match request.uri().path() {
+                path if path.ends_with("external-task-log") => "tasks",
+                _ if query.contains("finishedAfter") => "ended",
+                _ if query.contains("startedAfter") => "started",
+                other => panic!("{other}?{query}"),
+            };
+            self.0.lock().unwrap().push(what.to_owned());
+            let mut response = http::Response::new(Bytes::from_static(b"[]"));
+            let json = http::HeaderValue::from_static("application/json");
+            response.headers_mut().insert("content-type", json);
+            Box::pin(std::future::ready(response))
+        }
+    }
+
+    /// Between two questions something may happen: what comes of it would be told, and it itself not before the next time.
+    #[tokio::test]
+    async fn what_comes_of_something_is_asked_for_before_it() {
+        let engine = Arc::new(Asked::default());
+        let client = EngineClient::in_process(Arc::clone(&engine) as _);
+        let read = super::read(&client, Timestamp::UNIX_EPOCH, 10).await.unwrap();
+        assert!(read.events.is_empty());
+        assert_eq!(*engine.0.lock().unwrap(), ["ended", "tasks", "started"]);
     }
 
     #[tokio::test]
