@@ -1,6 +1,5 @@
 //! Tells what happens in the engine.
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use worker_api::{EventSink, Failure, Inbound, InboundContext, async_trait};
 
-use crate::history;
+use crate::history::{self, Told};
 use crate::offer::failure;
 
 /// How far it looks back each time: a record bears the time at which its transaction wrote it, and is seen when that ends.
@@ -24,8 +23,8 @@ const MOST: usize = 20_000;
 /// How many events are told at once.
 const BATCH: usize = 500;
 
-/// Tells what the engine's history says has happened, each event at least once, in the order of their times: from its first
-/// start on, and after a pause from where it was.
+/// Tells what the engine's history says has happened, each event at least once, in the order of their times: from half a minute
+/// before its first start on, and after a pause from where it was.
 #[derive(Debug)]
 pub struct Events {
     engine: EngineClient,
@@ -60,19 +59,17 @@ impl Events {
             None => self.keep(self.now().await?)?,
         };
         // By id, with its time: what the look back shows again.
-        let mut told: HashMap<String, Timestamp> = HashMap::new();
+        let mut told = Told::new();
+        let mut kept = mark;
         loop {
             let asked_at = self.now().await?;
             let since = mark
                 .saturating_sub(LOOK_BACK)
                 .map_err(|error| out_of_range(&error))?;
-            let found = history::read(&self.engine, since, MOST).await.map_err(failure)?;
-            let new: Vec<_> = found
-                .events
-                .into_iter()
-                .filter(|event| !told.contains_key(&event.id))
-                .collect();
-            for batch in new.chunks(BATCH) {
+            let found = history::read(&self.engine, since, &told, MOST)
+                .await
+                .map_err(failure)?;
+            for batch in found.events.chunks(BATCH) {
                 self.sink.tell(batch).await?;
                 told.extend(
                     batch
@@ -81,9 +78,10 @@ impl Events {
                 );
             }
             // Seconds of the engine's clock, so that it never is before what was just read.
-            let reached = found.until.unwrap_or(asked_at);
-            if reached > mark {
-                mark = self.keep(reached)?;
+            mark = mark.max(found.until.unwrap_or(asked_at));
+            // Where nothing happens, to have looked is not worth a write each time.
+            if !found.events.is_empty() || mark.duration_since(kept) > LOOK_BACK {
+                kept = self.keep(mark)?;
             }
             let horizon = mark
                 .saturating_sub(LOOK_BACK)
@@ -110,6 +108,8 @@ impl Events {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer(&mut file, &Mark { told_until })?;
             file.flush()?;
+            // Without it a power cut could leave an empty file.
+            file.as_file().sync_all()?;
             file.persist(&self.file)?;
             Ok(())
         };

@@ -1,6 +1,6 @@
 //! What the engine's history says has happened since a moment, as events.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use engine_client::{
     EngineClient, EngineError, ExternalTaskRecord, InstanceRecord, InstanceState, RecordQuery,
@@ -21,14 +21,22 @@ pub(crate) struct Since {
     pub(crate) until: Option<Timestamp>,
 }
 
-/// Reads what has happened from `since` on: of each kind of record the oldest `most`.
-pub(crate) async fn read(engine: &EngineClient, since: Timestamp, most: usize) -> Result<Since, EngineError> {
+/// What was told already, by the events' ids, with their times.
+pub(crate) type Told = HashMap<String, Timestamp>;
+
+/// Reads what has happened from `since` on and was not told: of each kind of record the oldest `most`.
+pub(crate) async fn read(
+    engine: &EngineClient,
+    since: Timestamp,
+    told: &Told,
+    most: usize,
+) -> Result<Since, EngineError> {
     let from_history = |first_result, query: RecordQuery<'static>| RecordQuery {
         first_result,
         max_results: PAGE,
         ..query
     };
-    let begun = oldest(most, since, |first_result| {
+    let begun = oldest(most, since, told, |first_result| {
         async move {
             let query = from_history(
                 first_result,
@@ -42,7 +50,7 @@ pub(crate) async fn read(engine: &EngineClient, since: Timestamp, most: usize) -
         }
         .boxed()
     });
-    let over = oldest(most, since, |first_result| {
+    let over = oldest(most, since, told, |first_result| {
         async move {
             let query = from_history(
                 first_result,
@@ -57,7 +65,7 @@ pub(crate) async fn read(engine: &EngineClient, since: Timestamp, most: usize) -
         }
         .boxed()
     });
-    let tasks = oldest(most, since, |first_result| {
+    let tasks = oldest(most, since, told, |first_result| {
         async move {
             let records = engine.latest_external_task_records(first_result, PAGE).await?;
             Ok(records.into_iter().map(task).collect())
@@ -86,13 +94,16 @@ pub(crate) async fn read(engine: &EngineClient, since: Timestamp, most: usize) -
 }
 
 /// Goes from the latest record back to the moment and keeps the oldest: what comes meanwhile moves the pages so that a
-/// record may be seen twice, but none is passed over.
+/// record may be seen twice, but none is passed over. What was told takes no room: else more of it than there is room for
+/// would keep all that follows from being told.
 async fn oldest<'a>(
     most: usize,
     since: Timestamp,
+    told: &Told,
     page: impl Fn(usize) -> BoxFuture<'a, Result<Vec<ProcessEvent>, EngineError>>,
 ) -> Result<Since, EngineError> {
     let mut kept: VecDeque<ProcessEvent> = VecDeque::new();
+    let mut seen = HashSet::new();
     let (mut first_result, mut until) = (0, None);
     loop {
         let records = page(first_result).await?;
@@ -100,8 +111,10 @@ async fn oldest<'a>(
         first_result += records.len();
         for event in records {
             if event.time.is_some_and(|time| time < since) {
-                kept.push_back(event);
-                return Ok(finish(kept, since, until));
+                return Ok(finish(kept, until));
+            }
+            if told.contains_key(&event.id) || !seen.insert(event.id.clone()) {
+                continue;
             }
             kept.push_back(event);
             if kept.len() > most {
@@ -110,15 +123,14 @@ async fn oldest<'a>(
             }
         }
         if is_last {
-            return Ok(finish(kept, since, until));
+            return Ok(finish(kept, until));
         }
     }
 }
 
-fn finish(kept: VecDeque<ProcessEvent>, since: Timestamp, until: Option<Timestamp>) -> Since {
-    let since = |event: &ProcessEvent| event.time.is_none_or(|time| time >= since);
+fn finish(kept: VecDeque<ProcessEvent>, until: Option<Timestamp>) -> Since {
     Since {
-        events: kept.into_iter().rev().filter(since).collect(),
+        events: kept.into_iter().rev().collect(),
         until,
     }
 }
@@ -235,8 +247,13 @@ mod tests {
 
     /// Records of the seconds from 1 to `last`, the latest first.
     async fn read(last: i64, since: i64, most: usize) -> (Vec<i64>, Option<i64>) {
+        read_but(&Told::new(), last, since, most).await
+    }
+
+    /// The same, but for those that were told.
+    async fn read_but(told: &Told, last: i64, since: i64, most: usize) -> (Vec<i64>, Option<i64>) {
         let since = Timestamp::from_second(since).unwrap();
-        let read = oldest(most, since, |first| {
+        let read = oldest(most, since, told, |first| {
             let all = (1..=last).rev().map(event);
             std::future::ready(Ok(all.skip(first).take(PAGE).collect())).boxed()
         });
@@ -287,7 +304,9 @@ mod tests {
     async fn what_comes_of_something_is_asked_for_before_it() {
         let engine = Arc::new(Asked::default());
         let client = EngineClient::in_process(Arc::clone(&engine) as _);
-        let read = super::read(&client, Timestamp::UNIX_EPOCH, 10).await.unwrap();
+        let read = super::read(&client, Timestamp::UNIX_EPOCH, &Told::new(), 10)
+            .await
+            .unwrap();
         assert!(read.events.is_empty());
         assert_eq!(*engine.0.lock().unwrap(), ["ended", "tasks", "started"]);
     }
@@ -295,5 +314,36 @@ mod tests {
     #[tokio::test]
     async fn of_too_many_the_oldest_come_and_until_when_they_are_all() {
         assert_eq!(read(1_200, 101, 3).await, (vec![101, 102, 103], Some(103)));
+    }
+
+    #[tokio::test]
+    async fn what_was_told_keeps_nothing_else_from_being_told() {
+        let mut told = Told::new();
+        let mut all = Vec::new();
+        for _ in 0..10 {
+            let (seconds, until) = read_but(&told, 10, 1, 3).await;
+            let ids = seconds
+                .iter()
+                .map(|second| (second.to_string(), Timestamp::UNIX_EPOCH));
+            told.extend(ids);
+            all.extend(seconds);
+            if until.is_none() {
+                break;
+            }
+        }
+        assert_eq!(all, Vec::from_iter(1..=10));
+    }
+
+    #[tokio::test]
+    async fn a_record_that_pages_show_twice_is_told_once() {
+        let since = Timestamp::from_second(1).unwrap();
+        // Between the pages one more has come, so that each of the second page's has moved by one.
+        let none = Told::new();
+        let read = oldest(5_000, since, &none, |first| {
+            let last = if first == 0 { 700 } else { 701 };
+            let all = (1..=last).rev().map(event);
+            std::future::ready(Ok(all.skip(first).take(PAGE).collect())).boxed()
+        });
+        assert_eq!(read.await.unwrap().events.len(), 700);
     }
 }
