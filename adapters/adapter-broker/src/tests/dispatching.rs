@@ -1,5 +1,6 @@
 //! Offers of tasks, and events.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -27,6 +28,11 @@ fn ids(offers: &[Offer]) -> Vec<usize> {
     ids
 }
 
+/// The offers as two processes have them.
+fn two(rabbit: &RabbitMq) -> [Arc<dyn Dispatch>; 2] {
+    [(), ()].map(|()| adapter(settings(rabbit, json!({}))).dispatch("default").unwrap())
+}
+
 /// The right to offer, once whoever has it in another test has given it back.
 async fn lead(dispatch: &dyn Dispatch) -> Box<dyn Lead> {
     tests::until("one may offer", SOON, async || {
@@ -50,14 +56,7 @@ async fn waiting(lead: &dyn Lead, topic: &str, wanted: usize) {
 #[tokio::test]
 async fn an_offer_is_taken_once_and_what_is_too_much_is_left_for_others() {
     let Some(rabbit) = rabbit() else { return };
-    let (one, other) = (
-        adapter(settings(rabbit, json!({}))),
-        adapter(settings(rabbit, json!({}))),
-    );
-    let (one, other) = (
-        one.dispatch("default").unwrap(),
-        other.dispatch("default").unwrap(),
-    );
+    let [one, other] = two(rabbit);
     let lead = lead(one.as_ref()).await;
     // Nobody has asked for the topic yet, and nothing is lost all the same.
     assert_eq!(lead.waiting("taken").await.unwrap(), 0);
@@ -95,14 +94,7 @@ async fn who_finds_nothing_waits_and_is_woken_by_the_first_offer() {
 #[tokio::test]
 async fn one_at_a_time_may_offer() {
     let Some(rabbit) = rabbit() else { return };
-    let (one, other) = (
-        adapter(settings(rabbit, json!({}))),
-        adapter(settings(rabbit, json!({}))),
-    );
-    let (one, other) = (
-        one.dispatch("default").unwrap(),
-        other.dispatch("default").unwrap(),
-    );
+    let [one, other] = two(rabbit);
     let first = lead(one.as_ref()).await;
     assert!(other.lead().await.unwrap().is_none());
     drop(first);
