@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{Channel, Connection, ConnectionProperties};
 use serde_json::{Value as Json, json};
 use tests::{Process, Procos, RabbitMq, Running, Scratch, skip, until};
 
@@ -167,12 +165,6 @@ impl Told {
             .unwrap();
         let channel = connection.create_channel().await.unwrap();
         let none = FieldTable::default;
-        let durable = ExchangeDeclareOptions {
-            durable: true,
-            ..ExchangeDeclareOptions::default()
-        };
-        let declared = channel.exchange_declare("procos.events".into(), ExchangeKind::Topic, durable, none());
-        declared.await.unwrap();
         channel
             .queue_declare("told".into(), QueueDeclareOptions::durable(), none())
             .await
@@ -233,8 +225,9 @@ async fn what_happens_is_told_in_order_also_what_happened_while_nobody_told() {
     let events = json!({"events": {"broker": "main", "interval": "200ms"}});
     let worker = Worker::start("told", &[], &configuration);
     let own = Scratch::new("dispatcher");
-    let mut told = Told::listen(&rabbit).await;
     let mut dispatching = dispatcher(&worker.scratch, &own, &events);
+    dispatching.wait_for_line("\"inbound\":\"events\"", SOON);
+    let mut told = Told::listen(&rabbit).await;
     let all = [
         "instance.started",
         "task.created",

@@ -54,6 +54,8 @@ impl Events {
     }
 
     async fn work(&self, context: &InboundContext) -> Result<(), Failure> {
+        // Others bind to where it is told before there is anything to tell.
+        self.sink.tell(&[]).await?;
         let mut mark = match read(&self.file)? {
             Some(mark) => mark,
             None => self.keep(self.now().await?)?,

@@ -72,7 +72,7 @@ pub struct ProcessEvent {
 /// Who is told what has happened.
 #[async_trait]
 pub trait EventSink: fmt::Debug + Send + Sync + 'static {
-    /// Tells it, in this order; done once it is kept there.
+    /// Tells it, in this order; done once it is kept there. Where there is nothing to tell, it makes sure that it could be told.
     ///
     /// # Errors
     /// Where it cannot be told. Some may have been told then.
